@@ -1,0 +1,1 @@
+"""The ground floor: errors, configuration, dtypes, devices, sizes. Imports nothing of rushlight."""

@@ -1,0 +1,17 @@
+"""Exceptions with PyTorch's types and opening words, plus notes that help (PEP 678)."""
+
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
+
+def with_notes(error: E, *notes: str) -> E:
+    """``error`` with ``notes`` attached, shown below its message in a traceback."""
+    for note in notes:
+        error.add_note(note)
+    return error
+
+
+def unsupported(what: str, why: str = "") -> NotImplementedError:
+    """The error for anything that PyTorch has and rushlight has not."""
+    return NotImplementedError(f"rushlight does not support {what}" + (f": {why}" if why else ""))
