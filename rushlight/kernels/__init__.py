@@ -1,0 +1,1 @@
+"""Hand-scheduled kernels on raw buffers, each with its NumPy version."""

@@ -1,0 +1,292 @@
+"""Convolution (cross-correlation) in 1, 2 and 3 dimensions: forward and both gradients.
+
+The NumPy path: the windows of the padded input are one strided view; copying it into rows gives
+``im2col``, and one matrix product per sample (or per group) does the rest.  Buffers are limited
+by working through the batch in pieces.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from rushlight.kernels.matmul import widened
+
+Ints = tuple[int, ...]
+Padding = tuple[int | tuple[int, int], ...]
+
+# Bytes that one im2col buffer may take; a larger batch is worked through in pieces.
+_COLUMN_BYTES = 64 << 20
+
+
+def padding_pairs(padding: Padding) -> tuple[tuple[int, int], ...]:
+    """Return ``padding`` as (before, after) pairs, one per dimension."""
+    return tuple((p, p) if isinstance(p, int) else p for p in padding)
+
+
+def conv_output_size(
+    size: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
+) -> Ints:
+    """Return the spatial size of a convolution's result."""
+    return tuple(
+        (n + lo + hi - d * (k - 1) - 1) // s + 1
+        for n, k, s, (lo, hi), d in zip(size, kernel, stride, padding_pairs(padding), dilation)
+    )
+
+
+def pad_spatial(x: np.ndarray, padding: Padding) -> np.ndarray:
+    """Return ``x`` with zeros around its trailing dimensions, contiguous; negative pads crop."""
+    pairs = padding_pairs(padding)
+    if not any(lo or hi for lo, hi in pairs):
+        return np.ascontiguousarray(x)
+    lead = x.ndim - len(pairs)
+    size = x.shape[lead:]
+    out = np.zeros(x.shape[:lead] + tuple(n + lo + hi for n, (lo, hi) in zip(size, pairs)), x.dtype)
+    target = tuple(
+        slice(max(lo, 0), max(lo, 0) + n + min(lo, 0) + min(hi, 0))
+        for n, (lo, hi) in zip(size, pairs)
+    )
+    source = tuple(slice(max(-lo, 0), n - max(-hi, 0)) for n, (lo, hi) in zip(size, pairs))
+    out[(..., *target)] = x[(..., *source)]
+    return out
+
+
+def windows(xp: np.ndarray, kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> np.ndarray:
+    """Return the view ``(N, C, *kernel, *out)`` of all windows of a contiguous padded input."""
+    lead = 2
+    steps = xp.strides[lead:]
+    return np.ndarray(
+        xp.shape[:lead] + kernel + out,
+        xp.dtype,
+        xp,
+        0,
+        xp.strides[:lead]
+        + tuple(st * d for st, d in zip(steps, dilation))
+        + tuple(st * s for st, s in zip(steps, stride)),
+    )
+
+
+def _is_pointwise(kernel: Ints, stride: Ints, padding: Padding) -> bool:
+    ones = all(k == 1 for k in kernel) and all(s == 1 for s in stride)
+    return ones and not any(lo or hi for lo, hi in padding_pairs(padding))
+
+
+def _batch_piece(x: np.ndarray, kernel: Ints, out: Ints) -> int:
+    per_sample = x.shape[1] * prod(kernel) * prod(out) * x.itemsize
+    return max(1, _COLUMN_BYTES // max(per_sample, 1))
+
+
+def _forward_numpy(
+    x: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    kernel = w.shape[2:]
+    out = conv_output_size(x.shape[2:], kernel, stride, padding, dilation)
+    n, k, p = x.shape[0], w.shape[0], prod(out)
+    rows = w.shape[1] * prod(kernel)
+    weight = w.reshape(groups, k // groups, rows) if groups > 1 else w.reshape(k, rows)
+    lead = (groups,) if groups > 1 else ()
+    if _is_pointwise(kernel, stride, padding):
+        y = np.matmul(weight, x.reshape((n, *lead, rows, p)))
+    else:
+        xp = pad_spatial(x, padding)
+        view = windows(xp, kernel, out, stride, dilation)
+        piece = _batch_piece(x, kernel, out)
+        if piece >= n:
+            y = np.matmul(weight, view.reshape((n, *lead, rows, p)))
+        else:
+            y = np.empty((n, *lead, k // groups, p), x.dtype)
+            for i in range(0, n, piece):
+                part = view[i : i + piece]
+                np.matmul(weight, part.reshape((len(part), *lead, rows, p)), out=y[i : i + piece])
+    y = y.reshape((n, k, *out))
+    if bias is not None:
+        y += bias.reshape((k,) + (1,) * len(out))
+    return y
+
+
+def conv_forward(
+    x: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    """Return the convolution of a batch with a weight.
+
+    Args:
+        x: input ``(N, C, *spatial)``, one to three spatial dimensions.
+        w: weight ``(K, C // groups, *kernel)``.
+        bias: vector ``(K,)`` or None.
+        stride: one step per dimension.
+        padding: zeros on both sides of a dimension, or a pair (before, after).
+        dilation: distance of the kernel's taps, per dimension.
+        groups: number of independent groups of channels.
+    """
+    wide = widened(x.dtype)
+    if wide is not None:
+        b = None if bias is None else bias.astype(wide)
+        y = _forward_numpy(x.astype(wide), w.astype(wide), b, stride, padding, dilation, groups)
+        return y.astype(x.dtype)
+    return _forward_numpy(x, w, bias, stride, padding, dilation, groups)
+
+
+def _flipped_weight(w: np.ndarray, groups: int) -> np.ndarray:
+    """Return the weight of the convolution that maps the result's gradient to the input's."""
+    k, c = w.shape[:2]
+    flip = w[(slice(None), slice(None)) + (slice(None, None, -1),) * (w.ndim - 2)]
+    if groups == 1:
+        return flip.swapaxes(0, 1)
+    parts = flip.reshape((groups, k // groups, c) + w.shape[2:]).swapaxes(1, 2)
+    return parts.reshape((groups * c, k // groups) + w.shape[2:])
+
+
+def _input_grad_numpy(
+    g: np.ndarray,
+    w: np.ndarray,
+    input_shape: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    kernel, out, size = w.shape[2:], g.shape[2:], input_shape[2:]
+    pairs = padding_pairs(padding)
+    dense = all(s == 1 for s in stride)
+    if dense and (w.shape[0] <= 2 * input_shape[1] or g.size < 1 << 16):
+        around = tuple(
+            (d * (k - 1) - lo, n + lo - 1 - (o - 1))
+            for d, k, (lo, _), n, o in zip(dilation, kernel, pairs, size, out)
+        )
+        flip = _flipped_weight(w, groups)
+        return _forward_numpy(g, flip, None, stride, around, dilation, groups)
+    n, k, p = g.shape[0], w.shape[0], prod(out)
+    rows = w.shape[1] * prod(kernel)
+    weight = w.reshape(groups, k // groups, rows).swapaxes(1, 2)
+    padded = tuple(max(m + lo + hi, 0) for m, (lo, hi) in zip(size, pairs))
+    gx = np.zeros(input_shape[:2] + padded, g.dtype)
+    piece = _batch_piece(gx, kernel, out)
+    spans = tuple(
+        tuple(slice(i * d, i * d + s * (o - 1) + 1, s) for i in range(m))
+        for m, d, s, o in zip(kernel, dilation, stride, out)
+    )
+    for i in range(0, n, piece):
+        part = g[i : i + piece]
+        cols = np.matmul(weight, part.reshape(len(part), groups, k // groups, p))
+        cols = cols.reshape((len(part), input_shape[1], *kernel, *out))
+        for tap in np.ndindex(*kernel):
+            where = tuple(axis[t] for axis, t in zip(spans, tap))
+            gx[(slice(i, i + piece), slice(None), *where)] += cols[(slice(None), slice(None), *tap)]
+    return pad_spatial(gx, tuple((-lo, -hi) for lo, hi in pairs))
+
+
+def conv_backward_input(
+    g: np.ndarray,
+    w: np.ndarray,
+    input_shape: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    """Return the gradient of ``conv_forward`` for its input, of shape ``input_shape``.
+
+    Args:
+        g: gradient of the result, ``(N, K, *out)``.
+        w: weight ``(K, C // groups, *kernel)``.
+        input_shape: shape of the input.
+    """
+    wide = widened(g.dtype)
+    if wide is not None:
+        gx = _input_grad_numpy(
+            g.astype(wide), w.astype(wide), input_shape, stride, padding, dilation, groups
+        )
+        return gx.astype(g.dtype)
+    return _input_grad_numpy(g, w, input_shape, stride, padding, dilation, groups)
+
+
+def _weight_grad_numpy(
+    g: np.ndarray,
+    x: np.ndarray,
+    weight_shape: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    kernel, out = weight_shape[2:], g.shape[2:]
+    n, k, p = g.shape[0], weight_shape[0], prod(out)
+    rows = weight_shape[1] * prod(kernel)
+    xp = pad_spatial(x, padding)
+    view = windows(xp, kernel, out, stride, dilation)
+    piece = _batch_piece(x, kernel, out)
+    total = None
+    for i in range(0, n, piece):
+        part, gp = view[i : i + piece], g[i : i + piece]
+        if len(part) == 1:
+            cols = part.reshape(groups, rows, p)
+            gp = gp.reshape(groups, k // groups, p)
+        else:
+            cols = np.moveaxis(part, 0, 1 + len(kernel)).reshape(groups, rows, len(part) * p)
+            gp = gp.swapaxes(0, 1).reshape(groups, k // groups, len(part) * p)
+        gw = np.matmul(gp, cols.swapaxes(1, 2))
+        total = gw if total is None else total + gw
+    if total is None:
+        return np.zeros(weight_shape, g.dtype)
+    return total.reshape(weight_shape)
+
+
+def conv_backward_weight(
+    g: np.ndarray,
+    x: np.ndarray,
+    weight_shape: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    """Return the gradient of ``conv_forward`` for its weight, of shape ``weight_shape``.
+
+    Args:
+        g: gradient of the result, ``(N, K, *out)``.
+        x: input ``(N, C, *spatial)``.
+        weight_shape: shape of the weight.
+    """
+    wide = widened(g.dtype)
+    if wide is not None:
+        gw = _weight_grad_numpy(
+            g.astype(wide), x.astype(wide), weight_shape, stride, padding, dilation, groups
+        )
+        return gw.astype(g.dtype)
+    return _weight_grad_numpy(g, x, weight_shape, stride, padding, dilation, groups)
+
+
+def conv_backward(
+    g: np.ndarray,
+    x: np.ndarray,
+    w: np.ndarray,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    need_x: bool,
+    need_w: bool,
+    need_b: bool,
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """Return the gradients of ``conv_forward`` for input, weight and bias, None where not needed."""
+    geometry = (stride, padding, dilation, groups)
+    gx = conv_backward_input(g, w, x.shape, *geometry) if need_x else None
+    gw = conv_backward_weight(g, x, w.shape, *geometry) if need_w else None
+    gb = None
+    if need_b:
+        axes = (0, *range(2, g.ndim))
+        gb = g.sum(axis=axes, dtype=widened(g.dtype)).astype(g.dtype, copy=False)
+    return gx, gw, gb
