@@ -1,0 +1,1 @@
+"""Machine code from Python: LLVM, the disk cache, the loader, builtins, the thread pool."""
