@@ -8,6 +8,7 @@ by working through the batch in pieces.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -43,11 +44,13 @@ def pad_spatial(x: np.ndarray, padding: Padding) -> np.ndarray:
     lead = x.ndim - len(pairs)
     size = x.shape[lead:]
     out = np.zeros(x.shape[:lead] + tuple(n + lo + hi for n, (lo, hi) in zip(size, pairs)), x.dtype)
-    target = tuple(
+    target: tuple[Any, ...] = tuple(
         slice(max(lo, 0), max(lo, 0) + n + min(lo, 0) + min(hi, 0))
         for n, (lo, hi) in zip(size, pairs)
     )
-    source = tuple(slice(max(-lo, 0), n - max(-hi, 0)) for n, (lo, hi) in zip(size, pairs))
+    source: tuple[Any, ...] = tuple(
+        slice(max(-lo, 0), n - max(-hi, 0)) for n, (lo, hi) in zip(size, pairs)
+    )
     out[(..., *target)] = x[(..., *source)]
     return out
 
@@ -74,7 +77,7 @@ def _is_pointwise(kernel: Ints, stride: Ints, padding: Padding) -> bool:
 
 def _batch_piece(x: np.ndarray, kernel: Ints, out: Ints) -> int:
     per_sample = x.shape[1] * prod(kernel) * prod(out) * x.itemsize
-    return max(1, _COLUMN_BYTES // max(per_sample, 1))
+    return int(max(1, _COLUMN_BYTES // max(per_sample, 1)))
 
 
 def _forward_numpy(
@@ -92,6 +95,7 @@ def _forward_numpy(
     rows = w.shape[1] * prod(kernel)
     weight = w.reshape(groups, k // groups, rows) if groups > 1 else w.reshape(k, rows)
     lead = (groups,) if groups > 1 else ()
+    y: np.ndarray
     if _is_pointwise(kernel, stride, padding):
         y = np.matmul(weight, x.reshape((n, *lead, rows, p)))
     else:
@@ -145,8 +149,8 @@ def _flipped_weight(w: np.ndarray, groups: int) -> np.ndarray:
     flip = w[(slice(None), slice(None)) + (slice(None, None, -1),) * (w.ndim - 2)]
     if groups == 1:
         return flip.swapaxes(0, 1)
-    parts = flip.reshape((groups, k // groups, c) + w.shape[2:]).swapaxes(1, 2)
-    return parts.reshape((groups * c, k // groups) + w.shape[2:])
+    parts = flip.reshape((groups, k // groups, c, *w.shape[2:])).swapaxes(1, 2)
+    return parts.reshape((groups * c, k // groups, *w.shape[2:]))
 
 
 def _input_grad_numpy(
@@ -228,7 +232,7 @@ def _weight_grad_numpy(
     xp = pad_spatial(x, padding)
     view = windows(xp, kernel, out, stride, dilation)
     piece = _batch_piece(x, kernel, out)
-    total = None
+    total: np.ndarray | None = None
     for i in range(0, n, piece):
         part, gp = view[i : i + piece], g[i : i + piece]
         if len(part) == 1:
@@ -281,7 +285,7 @@ def conv_backward(
     need_w: bool,
     need_b: bool,
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """Return the gradients of ``conv_forward`` for input, weight and bias, None where not needed."""
+    """Return the gradients for input, weight and bias, None where not needed."""
     geometry = (stride, padding, dilation, groups)
     gx = conv_backward_input(g, w, x.shape, *geometry) if need_x else None
     gw = conv_backward_weight(g, x, w.shape, *geometry) if need_w else None

@@ -29,8 +29,10 @@ def matmul2d(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     wide = widened(a.dtype)
     if wide is not None:
-        return np.matmul(a.astype(wide), b.astype(wide)).astype(a.dtype)
-    return np.matmul(a, b)
+        rounded: np.ndarray = np.matmul(a.astype(wide), b.astype(wide)).astype(a.dtype)
+        return rounded
+    product: np.ndarray = np.matmul(a, b)
+    return product
 
 
 def bmm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -48,11 +50,8 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> np.nda
     """
     wide = widened(x.dtype)
     if wide is not None:
-        y = np.matmul(x.astype(wide), weight.T.astype(wide))
-        if bias is not None:
-            y += bias
-        return y.astype(x.dtype)
-    y = np.matmul(x, weight.T)
+        return linear(x.astype(wide), weight.astype(wide), bias).astype(x.dtype)
+    y: np.ndarray = np.matmul(x, weight.T)
     if bias is not None:
         y += bias
     return y
