@@ -1,1 +1,3 @@
 """Machine code from Python: LLVM, the disk cache, the loader, builtins, the thread pool."""
+
+from rushlight.codegen import pool as pool  # provides rl_parallel_for to the loader

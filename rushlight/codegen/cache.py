@@ -17,6 +17,7 @@ import threading
 import time
 from _blake2 import blake2b
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.machinery import PathFinder
 from types import ModuleType
 
@@ -28,7 +29,7 @@ _MAGIC = b"rushlight object 1\n"
 _DIGEST = 16
 _USED_SECONDS = 3600.0  # a file's time of last use is renewed at most this often
 
-_lock = threading.RLock()
+lock = threading.RLock()
 _loaded: dict[tuple[str, str], dict[str, int]] = {}
 _providers: dict[str, Callable[[], int]] = {}
 _memo: dict[str, str] = {}
@@ -137,10 +138,8 @@ def _read(path: str, whole: bytes) -> bytes | None:
         _counts["rejected"] += 1
         return None
     if time.time() - status.st_mtime > _USED_SECONDS:
-        try:
+        with suppress(OSError):
             os.utime(path)
-        except OSError:
-            pass
     return data
 
 
@@ -229,7 +228,7 @@ def load(
     found = _loaded.get((name, key))
     if found is not None:
         return found
-    with _lock:
+    with lock:
         found = _loaded.get((name, key))
         if found is not None:
             return found

@@ -26,7 +26,7 @@ _engines: list[Any] = []  # MCJIT engines own the code they loaded: kept for eve
 def _start() -> Any:
     """llvmlite's binding module and the target machine, made on first use; hold the lock."""
     global _machine
-    import llvmlite.binding as llvm
+    import llvmlite.binding as llvm  # noqa: PLC0415 - 100 ms, only to compile
 
     if _machine is None:
         llvm.initialize_native_target()
