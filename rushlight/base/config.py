@@ -24,7 +24,12 @@ def _cache_folder() -> str:
 # name: (environment variable, parser, default, meaning)
 TABLE: dict[str, tuple[str, Callable[[str], object], object, str]] = {
     "native": ("RUSHLIGHT_NATIVE", _flag, True, "use generated machine code; 0: NumPy only"),
-    "debug": ("RUSHLIGHT_DEBUG", int, 0, "1: op calls, 2: graph, 3: loop IR, 4: LLVM IR, 5: assembly"),
+    "debug": (
+        "RUSHLIGHT_DEBUG",
+        int,
+        0,
+        "1: op calls, 2: graph, 3: loop IR, 4: LLVM IR, 5: assembly",
+    ),
     "cache_dir": ("RUSHLIGHT_CACHE", str, "", "folder of cached machine code"),
     "cache_bytes": ("RUSHLIGHT_CACHE_BYTES", int, 256 << 20, "largest size of that folder"),
     "num_threads": ("RUSHLIGHT_NUM_THREADS", int, 0, "threads of the kernels; 0: one per core"),

@@ -1,0 +1,1 @@
+"""Reverse-mode automatic differentiation: grad modes, graph nodes, the engine, custom functions."""

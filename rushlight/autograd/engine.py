@@ -1,0 +1,362 @@
+"""The backward pass: a walk over the nodes by falling sequence number, in the calling thread.
+
+A node's number is larger than those of the nodes it depends on, so when the largest pending number
+is taken, all gradients that will reach its node have already been added up.
+"""
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+from rushlight.autograd.node import Node, edge_of
+from rushlight.core.state import state
+from rushlight.core.tensor import LEAF, Tensor
+
+
+class Helpers:
+    """Operations that the engine needs; ``ops`` puts them here when it is imported."""
+
+    add: Any
+    add_: Any
+    clone: Any
+    copy_: Any
+    zero_: Any
+    ones_like: Any
+    sum_to_size: Any
+    to_dtype: Any
+
+
+helpers = Helpers()
+
+
+class Walk:
+    """One backward pass: pending gradients by node, and the heap of nodes."""
+
+    def __init__(self, create_graph: bool, retain_graph: bool, accumulate: bool) -> None:
+        self.create_graph = create_graph
+        self.retain_graph = retain_graph
+        self.accumulate = accumulate
+        self.pending: dict[Node, list[Tensor | None]] = {}
+        self.heap: list[tuple[int, int, Node]] = []
+        self.wanted: dict[Any, list[int]] = {}  # by leaf id or (node, index): positions in `found`
+        self.found: list[Tensor | None] = []
+        self.needed: set[Node] | None = None  # with inputs: the nodes on a path to one of them
+
+    def want(self, roots: Sequence[Any], inputs: Sequence[Tensor]) -> None:
+        """Asks for the gradients of ``inputs`` and marks the nodes that lead to them."""
+        self.found = [None] * len(inputs)
+        targets = set()
+        for i, t in enumerate(inputs):
+            e = edge_of(t)
+            key = ("leaf", id(t)) if isinstance(e, Tensor) else e
+            if isinstance(key, Node):
+                key = (key, 0)
+            self.wanted.setdefault(key, []).append(i)
+            targets.add(key if key[0] == "leaf" else key[0])
+        self.needed = _nodes_leading_to(roots, targets)
+
+    def send(self, edge: Any, grad: Tensor, source: Any) -> None:
+        """Adds ``grad`` to what flows along ``edge``; ``source`` are tensors it may be shared with."""
+        if isinstance(edge, Tensor):
+            self.reach_leaf(edge, grad, source)
+            return
+        node, index = edge if isinstance(edge, tuple) else (edge, 0)
+        if self.needed is not None and node not in self.needed:
+            return
+        slots = self.pending.get(node)
+        if slots is None:
+            slots = self.pending[node] = [None] * node.outputs
+            heapq.heappush(self.heap, (-node.sequence, id(node), node))
+        held = slots[index]
+        slots[index] = grad if held is None else helpers.add(held, grad)
+
+    def reach_leaf(self, leaf: Tensor, grad: Tensor, source: Any) -> None:
+        """Delivers a gradient to a leaf: to the caller of ``grad``, or into ``leaf.grad``."""
+        meta = leaf._meta
+        if meta is not None and meta.hooks:
+            grad = run_hooks(meta.hooks, grad)
+        places = self.wanted.get(("leaf", id(leaf))) if self.wanted else None
+        if places is not None:
+            for i in places:
+                held = self.found[i]
+                self.found[i] = grad if held is None else helpers.add(held, grad)
+        if not self.accumulate or (self.wanted and places is None):
+            return
+        accumulate(leaf, grad, source, self.create_graph)
+        if meta is not None and meta.accumulate_hooks:
+            for hook in list(meta.accumulate_hooks.values()):
+                hook(leaf)
+
+    def run(self) -> None:
+        """Runs all nodes that gradients reach."""
+        heap, pending = self.heap, self.pending
+        while heap:
+            node = heapq.heappop(heap)[2]
+            grads = pending.pop(node)
+            extra = node.extra
+            if extra is not None:
+                grads = before(node, extra, grads)
+            if self.wanted:
+                self.collect(node, grads)
+                if not self.leads_on(node):
+                    continue
+            results = node.apply(grads)
+            if extra is not None and extra.post_hooks:
+                for hook in list(extra.post_hooks.values()):
+                    changed = hook(results, tuple(grads))
+                    if changed is not None:
+                        results = changed if isinstance(changed, tuple) else (changed,)
+            if not self.retain_graph:
+                node.release()
+            for edge, grad in zip(node.edges, results, strict=False):
+                if edge is not None and grad is not None:
+                    self.send(edge, grad, (grads, results))
+
+    def collect(self, node: Node, grads: list[Tensor | None]) -> None:
+        """Keeps the gradients of this node's outputs that were asked for."""
+        for index, grad in enumerate(grads):
+            for i in self.wanted.get((node, index), ()):
+                self.found[i] = grad
+
+    def leads_on(self, node: Node) -> bool:
+        """Whether one of the wanted tensors lies behind this node."""
+        needed = self.needed
+        for edge in node.edges:
+            if isinstance(edge, Tensor):
+                if ("leaf", id(edge)) in self.wanted:
+                    return True
+            elif edge is not None and needed is not None:
+                if (edge[0] if isinstance(edge, tuple) else edge) in needed:
+                    return True
+        return False
+
+
+def accumulate(leaf: Tensor, grad: Tensor, source: Any, create_graph: bool) -> None:
+    """Adds ``grad`` to ``leaf.grad``. The first one is taken over, or copied if others hold it."""
+    held = leaf._grad
+    if held is None:
+        if create_graph:
+            leaf._grad = grad
+        elif grad._array.base is not None or _is_shared(grad, source):
+            leaf._grad = helpers.clone(grad)
+        else:
+            leaf._grad = grad
+    elif create_graph:
+        leaf._grad = helpers.add(held, grad)
+    else:
+        helpers.add_(held, grad)
+
+
+def _is_shared(grad: Tensor, source: Any) -> bool:
+    """Whether the array of ``grad`` is also one of a node's incoming or several outgoing ones."""
+    grads, results = source
+    array, times = grad._array, 0
+    for t in results:
+        if t is not None and t._array is array:
+            times += 1
+    return times != 1 or any(t is not None and t._array is array for t in grads)
+
+
+def before(node: Node, extra: Any, grads: list[Tensor | None]) -> list[Tensor | None]:
+    """Runs the hooks on a node's incoming gradients."""
+    for index, hooks in extra.tensor_hooks.items():
+        if grads[index] is not None:
+            grads[index] = run_hooks(hooks, grads[index])
+    for index, reference in extra.retains.items():
+        t, grad = reference(), grads[index]
+        if t is not None and grad is not None:
+            t._grad = grad if t._grad is None else helpers.add(t._grad, grad)
+    for hook in list(extra.pre_hooks.values()):
+        changed = hook(tuple(grads))
+        if changed is not None:
+            grads = list(changed) if isinstance(changed, tuple) else [changed]
+    return grads
+
+
+def run_hooks(hooks: dict[int, Any], grad: Any) -> Tensor:
+    """The gradient after all tensor hooks, each of which may return a new one."""
+    for hook in list(hooks.values()):
+        changed = hook(grad)
+        if changed is not None:
+            if not isinstance(changed, Tensor):
+                raise TypeError(
+                    f"hooks must return None or a Tensor, but got {type(changed).__name__}"
+                )
+            grad = changed
+    return grad  # type: ignore[no-any-return]
+
+
+def _nodes_leading_to(roots: Sequence[Any], targets: set[Any]) -> set[Node]:
+    """The nodes below ``roots`` from which a target (a node, or a leaf's key) can be reached."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [e[0] if isinstance(e, tuple) else e for e in roots if not isinstance(e, Tensor)]
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        order.append(node)
+        for e in node.edges:
+            if e is not None and not isinstance(e, Tensor):
+                stack.append(e[0] if isinstance(e, tuple) else e)
+    order.sort(key=lambda n: n.sequence)
+    needed: set[Node] = set()
+    for node in order:
+        if node in targets:
+            needed.add(node)
+            continue
+        for e in node.edges:
+            if isinstance(e, Tensor):
+                if ("leaf", id(e)) in targets:
+                    needed.add(node)
+            elif e is not None and (e[0] if isinstance(e, tuple) else e) in needed:
+                needed.add(node)
+    return needed
+
+
+def _root_grad(t: Tensor, grad: Tensor | None, i: int) -> Tensor:
+    """The gradient to start with at output ``t``, checked."""
+    if grad is None:
+        if t._array.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if not (t.dtype.is_floating_point or t.dtype.is_complex):
+            raise RuntimeError(
+                f"grad can be implicitly created only for real scalar outputs but got {t.dtype}"
+            )
+        if t.dtype.is_complex:
+            raise RuntimeError(
+                f"grad can be implicitly created only for real scalar outputs but got {t.dtype}"
+            )
+        return helpers.ones_like(t)  # type: ignore[no-any-return]
+    if not isinstance(grad, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
+    if grad._array.shape != t._array.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{i}] has a shape of {grad.shape} and output[{i}] has "
+            f"a shape of {t.shape}."
+        )
+    if t.dtype.is_complex != grad.dtype.is_complex:
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. "
+            f"Mismatch in dtype: grad_output[{i}] has a dtype of {grad.dtype} and output[{i}] has "
+            f"a dtype of {t.dtype}."
+        )
+    return grad
+
+
+def run_backward(
+    outputs: Sequence[Tensor],
+    grads: Sequence[Tensor | None],
+    retain_graph: bool | None,
+    create_graph: bool,
+    inputs: Sequence[Tensor] = (),
+    accumulate_grad: bool = True,
+) -> list[Tensor | None]:
+    """Propagates ``grads`` from ``outputs``; returns the gradients of ``inputs`` (None: not reached).
+
+    Raises RuntimeError for outputs without history, missing gradients of non-scalars, and a graph
+    whose saved tensors are gone or were changed in place.
+    """
+    walk = Walk(
+        create_graph, create_graph if retain_graph is None else retain_graph, accumulate_grad
+    )
+    edges = []
+    for i, t in enumerate(outputs):
+        edge = edge_of(t)
+        if edge is None:
+            raise RuntimeError(
+                f"element {i} of tensors does not require grad and does not have a grad_fn"
+            )
+        edges.append((edge, _root_grad(t, grads[i], i)))
+    if inputs:
+        walk.want([e for e, _ in edges], inputs)
+    previous, state.grad_enabled = state.grad_enabled, create_graph
+    try:
+        for edge, grad in edges:
+            walk.send(edge, grad, ((grad,), (grad,)))
+        walk.run()
+    finally:
+        state.grad_enabled = previous
+    return walk.found
+
+
+def _as_tuple(x: Any) -> tuple[Any, ...]:
+    return (x,) if isinstance(x, Tensor) or x is None else tuple(x)
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Adds the gradients of ``tensors`` to the ``grad`` of the leaves that they depend on.
+
+    Args:
+        tensors: one tensor or several. Without ``grad_tensors`` each must have one element.
+        grad_tensors: the gradients to start from, of the same shapes.
+        retain_graph: keep the graph for another pass (default: the value of ``create_graph``).
+        create_graph: record the backward pass itself, for higher derivatives.
+        inputs: accumulate only into these leaves.
+    """
+    outputs = _as_tuple(tensors)
+    grads = _as_tuple(grad_tensors) if grad_tensors is not None else (None,) * len(outputs)
+    wanted: tuple[Tensor, ...] = ()
+    if inputs is not None:
+        wanted = _as_tuple(inputs)
+        if not wanted:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    found = run_backward(outputs, grads, retain_graph, create_graph, wanted)
+    for t, grad in zip(wanted, found):
+        if grad is not None and t._edge is not LEAF:  # non-leaf inputs gather a grad, too
+            t._grad = grad if t._grad is None else helpers.add(t._grad, grad)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of ``outputs`` with respect to ``inputs``, without touching any ``grad``.
+
+    Args:
+        outputs: one tensor or several.
+        inputs: the tensors to differentiate by; each must require grad.
+        grad_outputs: the gradients to start from (default: ones, for scalars).
+        retain_graph: keep the graph (default: the value of ``create_graph``).
+        create_graph: record the backward pass itself, for higher derivatives.
+        allow_unused: return None for an input that the outputs do not depend on, instead of
+            raising RuntimeError.
+        is_grads_batched: not supported; use ``torch.func.vmap``.
+        materialize_grads: return zeros instead of None.
+    """
+    if is_grads_batched:
+        raise NotImplementedError("rushlight does not support is_grads_batched=True")
+    outs, ins = _as_tuple(outputs), _as_tuple(inputs)
+    starts = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outs)
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    for t in ins:
+        if edge_of(t) is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    found = run_backward(outs, starts, retain_graph, create_graph, ins, accumulate_grad=False)
+    for i, g in enumerate(found):
+        if g is None:
+            if not allow_unused:
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. "
+                    "Set allow_unused=True if this is the desired behavior."
+                )
+            if materialize_grads:
+                zeros = helpers.ones_like(ins[i])
+                helpers.zero_(zeros)
+                found[i] = zeros
+    return tuple(found)

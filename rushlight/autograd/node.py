@@ -1,0 +1,266 @@
+"""The graph: what each differentiable result remembers.
+
+Note [Edges]
+An edge says where the gradient of an input goes: None (nowhere), a ``Node`` (its output 0), a pair
+``(Node, index)``, or, for a leaf, the leaf tensor itself. A leaf has no node of its own: the engine
+adds to its ``grad`` directly, so parameters form no reference cycles with their graph.
+"""
+
+import itertools
+import weakref
+from typing import Any
+
+from rushlight.base import dtypes
+from rushlight.core.state import state
+from rushlight.core.tensor import LEAF, Storage, Tensor, View, wrap
+
+Grads = list[Tensor | None]
+next_sequence = itertools.count().__next__
+
+
+class Extra:
+    """What only nodes with hooks need."""
+
+    __slots__ = ("metadata", "post_hooks", "pre_hooks", "retains", "tensor_hooks", "trace")
+
+    def __init__(self) -> None:
+        self.tensor_hooks: dict[int, dict[int, Any]] = {}  # by output, then by handle
+        self.retains: dict[int, weakref.ref[Tensor]] = {}
+        self.pre_hooks: dict[int, Any] = {}
+        self.post_hooks: dict[int, Any] = {}
+        self.metadata: dict[str, Any] = {}
+        self.trace: list[str] | None = None
+
+
+class Node:
+    """One step of the recorded computation; ``apply`` maps gradients of outputs to those of inputs."""
+
+    __slots__ = ("__weakref__", "edges", "extra", "outputs", "sequence")
+    outputs: int
+    edges: tuple[Any, ...]
+    extra: Extra | None
+    sequence: int
+
+    def apply(self, grads: Grads) -> tuple[Tensor | None, ...]:
+        """The gradients of the inputs, given those of the outputs (None: zero)."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Drops what was saved for the backward pass."""
+
+    def name(self) -> str:
+        """The name that is printed as ``grad_fn=<...>``."""
+        return type(self).__name__
+
+    def more(self) -> Extra:
+        """The record of hooks, made when first asked for."""
+        if self.extra is None:
+            self.extra = Extra()
+        return self.extra
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dict for the user's notes about this node."""
+        return self.more().metadata
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """For each input, the node that its gradient goes to and which of its outputs it is."""
+        result = []
+        for e in self.edges:
+            if isinstance(e, Tensor):
+                result.append((accumulator(e), 0))
+            else:
+                result.append(e if isinstance(e, tuple) else (e, 0))
+        return tuple(result)
+
+    def register_hook(self, hook: Any) -> "Handle":
+        """Calls ``hook(grad_inputs, grad_outputs)`` after this node ran; it may replace the former."""
+        return Handle.add(self.more().post_hooks, hook)
+
+    def register_prehook(self, hook: Any) -> "Handle":
+        """Calls ``hook(grad_outputs)`` before this node runs; it may replace them."""
+        return Handle.add(self.more().pre_hooks, hook)
+
+    def __call__(self, *grads: Tensor | None) -> Any:
+        result = self.apply(list(grads))
+        return result[0] if len(result) == 1 else result
+
+
+class Handle:
+    """Removes the hook that it was returned for."""
+
+    _ids = itertools.count()
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self.id = next(Handle._ids)
+        self.hooks = hooks
+
+    @classmethod
+    def add(cls, hooks: dict[int, Any], hook: Any) -> "Handle":
+        """Registers ``hook`` at the end of ``hooks``."""
+        handle = cls(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def remove(self) -> None:
+        """Takes the hook away; a second call does nothing."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> "Handle":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.remove()
+
+
+class AccumulateGrad(Node):
+    """What a user sees as the end of the graph: the place where a leaf's gradient gathers."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+        self.edges = ()
+        self.outputs = 1
+        self.extra = None
+        self.sequence = -1
+
+
+def accumulator(leaf: Tensor) -> AccumulateGrad:
+    """The AccumulateGrad of ``leaf``, the same object as long as somebody holds it."""
+    meta = leaf.meta()
+    found = meta.accumulator() if meta.accumulator is not None else None
+    if found is None:
+        found = AccumulateGrad(leaf)
+        meta.accumulator = weakref.ref(found)
+    return found  # type: ignore[no-any-return]
+
+
+class Released:
+    """The value of ``saved`` after the backward pass."""
+
+
+RELEASED: Any = Released()
+
+
+class OpNode(Node):
+    """The node of a primitive. ``saved`` are the inputs that its rules read, by its plan."""
+
+    __slots__ = ("out", "params", "plan", "saved", "shapes", "versions")
+
+    saved: list[Any]
+    versions: list[int]
+    out: Any  # None, or a list of (array, storage, version), one for each output
+    params: tuple[Any, ...]
+    shapes: tuple[Any, ...]
+    plan: Any
+
+    def apply(self, grads: Grads) -> tuple[Tensor | None, ...]:
+        return self.plan.run(self, grads)  # type: ignore[no-any-return]
+
+    def release(self) -> None:
+        if self.saved or self.out is not None:
+            self.saved = RELEASED
+            self.out = None
+
+    def unpack(self) -> list[Any]:
+        """The saved inputs and outputs, after a check that nobody changed them since."""
+        saved = self.saved
+        if saved is RELEASED:
+            raise RuntimeError(FREED)
+        for t, version in zip(saved, self.versions, strict=True):
+            if version != -1 and t._storage is not None and t._storage.version != version:
+                raise changed_error(t._array, version, t._storage, t._edge, t._index)
+        if self.out is None:
+            return saved
+        outs = []
+        for index, (array, storage, version) in enumerate(self.out):
+            if storage.version != version:
+                raise changed_error(array, version, storage, self, index)
+            t = wrap(array)
+            t._storage = storage
+            if state.grad_enabled:
+                t._edge, t._index = self, index
+            outs.append(t)
+        return [*saved, outs[0] if self.outputs == 1 else tuple(outs)]
+
+
+FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after "
+    "they have already been freed). Saved intermediate values of the graph are freed when you call "
+    ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+    "graph a second time or if you need to access saved tensors after calling backward."
+)
+
+
+def changed_error(
+    array: Any, version: int, storage: Storage, node: Any, index: int
+) -> RuntimeError:
+    """The error for a saved tensor that was changed in place."""
+    kind = dtypes.SCALAR_TYPE_NAMES[dtypes.from_numpy(array.dtype)]
+    origin = f", which is output {index} of {node.name()}," if isinstance(node, Node) else ""
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [torch.{kind}Tensor {list(array.shape)}]{origin or ''}"
+        f"{' is' if origin else ' is'} at version {storage.version}; expected version {version} "
+        "instead. Hint: enable anomaly detection to find the operation that failed to compute its "
+        "gradient, with torch.autograd.set_detect_anomaly(True)."
+    )
+
+
+def edge_of(t: Tensor) -> Any:
+    """Where the gradient of ``t`` goes: see Note [Edges]. Views of changed memory are refreshed."""
+    if t._meta is not None and t._meta.view is not None:
+        refresh_view(t, t._meta.view)
+    e = t._edge
+    if e is None:
+        return None
+    if e is LEAF:
+        return t
+    return e if t._index == 0 else (e, t._index)
+
+
+def refresh_view(t: Tensor, view: View) -> None:
+    """Gives a view whose base was changed in place its new history."""
+    storage = t._storage
+    if storage is None or view.version == storage.version:
+        return
+    view.version = storage.version
+    if view.creation is None and view.base._edge is not None:
+        fresh = replay(view.steps, view.base)
+        t._edge, t._index = fresh._edge, fresh._index
+
+
+def replay(steps: tuple[Any, ...], base: Tensor) -> Tensor:
+    """The view that ``steps`` make of ``base``, recorded whatever the grad mode."""
+    previous, state.grad_enabled = state.grad_enabled, True
+    try:
+        for primitive, params in steps:
+            base = primitive.view_of(base, params)
+    finally:
+        state.grad_enabled = previous
+    return base
+
+
+class CopySlices(Node):
+    """The node of a base after the part that ``steps`` select was replaced by ``source``."""
+
+    __slots__ = ("helpers", "steps")
+
+    def __init__(self, base: Tensor, source: Tensor, steps: tuple[Any, ...], helpers: Any) -> None:
+        self.edges = (edge_of(base), edge_of(source))
+        self.steps = steps
+        self.helpers = helpers
+        self.outputs = 1
+        self.extra = None
+        self.sequence = next_sequence()
+
+    def apply(self, grads: Grads) -> tuple[Tensor | None, ...]:
+        whole = self.helpers.clone(grads[0])
+        part = whole
+        for primitive, params in self.steps:
+            part = primitive.view_of(part, params)
+        of_source = self.helpers.clone(part)
+        self.helpers.zero_(part)
+        return whole, of_source

@@ -1,0 +1,1 @@
+"""Tensors as data: storage, fields, views, printing, random generator, thread-local state."""

@@ -1,0 +1,1 @@
+"""All operations, one block each, in files by family."""

@@ -1,0 +1,128 @@
+"""Sums, means and extremes over dimensions."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rushlight.base import dtypes
+from rushlight.base.dtypes import dtype as Dtype
+from rushlight.core.quiet import quiet
+from rushlight.core.tensor import Tensor
+from rushlight.ops._dispatch import wrap_dims, write_out
+from rushlight.ops._primitive import Primitive, apply1
+from rushlight.ops._promote import cast
+from rushlight.ops.elementwise import div
+from rushlight.ops.shape import expand, reshape
+
+
+def keep_shape(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
+    """``shape`` with 1 in the reduced dims."""
+    return tuple([1 if i in dims else n for i, n in enumerate(shape)])
+
+
+def spread(g: Tensor, shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> Tensor:
+    """A reduced tensor put back along the reduced dims."""
+    if not keepdim and len(dims) != len(shape):
+        g = reshape(g, keep_shape(shape, dims))
+    elif g._array.ndim != len(shape):
+        g = reshape(g, (1,) * len(shape))
+    return expand(g, shape)
+
+
+@quiet
+def _sum(a: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> Any:
+    if a.dtype.itemsize <= 2 and a.dtype.kind in "fV":
+        return a.astype(np.float32).sum(axis=dims, keepdims=keepdim).astype(a.dtype)
+    return np.add.reduce(a, axis=dims, keepdims=keepdim, dtype=a.dtype)
+
+
+SUM = Primitive(
+    "sum",
+    _sum,
+    params=("dims", "keepdim"),
+    vjp={"input": lambda g, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim)},
+)
+
+
+def sum(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Dtype | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The sum of all elements, or along dimensions.
+
+    Args:
+        dim: a dimension, several, or None for all.
+        keepdim: keep the reduced dimensions, with size 1.
+        dtype: of the result; integers and bools are summed in int64 by default.
+
+    Examples::
+
+        >>> torch.sum(torch.tensor([[1, 2], [3, 4]]), dim=1)
+        tensor([3, 7])
+    """
+    if dtype is not None:
+        input = cast(input, dtype)
+    elif input._array.dtype.kind in "iub":
+        input = cast(input, dtypes.int64)
+    dims = wrap_dims(dim, input._array.ndim)
+    result = apply1(SUM, input, dims, keepdim)
+    return result if out is None else write_out(out, result)
+
+
+def mean(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Dtype | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """The mean of all elements, or along dimensions; floating-point or complex only.
+
+    Args: as for :func:`sum`.
+
+    Examples::
+
+        >>> torch.mean(torch.tensor([1., 2., 6.]))
+        tensor(3.)
+    """
+    if dtype is not None:
+        input = cast(input, dtype)
+    if input._array.dtype.kind in "iub":
+        kind = dtypes.SCALAR_TYPE_NAMES[input.dtype]
+        raise RuntimeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+            f"complex dtype. Got: {kind}"
+        )
+    dims = wrap_dims(dim, input._array.ndim)
+    result = apply1(MEAN, input, dims, keepdim)
+    return result if out is None else write_out(out, result)
+
+
+@quiet
+def _mean(a: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> Any:
+    count = math.prod([a.shape[d] for d in dims])
+    wide = a.astype(np.float32) if a.dtype.itemsize <= 2 else a
+    total = np.add.reduce(wide, axis=dims, keepdims=keepdim, dtype=wide.dtype)
+    return np.asarray(np.true_divide(total, np.array(count, wide.dtype))).astype(
+        a.dtype, copy=False
+    )
+
+
+def _mean_rule(
+    g: Tensor, input_shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool
+) -> Tensor:
+    count = math.prod([input_shape[d] for d in dims])
+    return spread(div(g, count), input_shape, dims, keepdim)
+
+
+MEAN = Primitive("mean", _mean, params=("dims", "keepdim"), vjp={"input": _mean_rule})
+
+BOTH = """
+    mean sum
+"""
