@@ -23,14 +23,15 @@ from types import ModuleType
 
 from rushlight.base.config import config
 from rushlight.codegen import llvm, loader
-from rushlight.runtime import cpu
+from rushlight.runtime import blas, cpu
 
 _MAGIC = b"rushlight object 1\n"
 _DIGEST = 16
+_BLAS = ("cblas_", "LAPACKE_")
 _USED_SECONDS = 3600.0  # a file's time of last use is renewed at most this often
 
 lock = threading.RLock()
-_loaded: dict[tuple[str, str], dict[str, int]] = {}
+_loaded: dict[tuple[str, str, str], dict[str, int]] = {}
 _providers: dict[str, Callable[[], int]] = {}
 _memo: dict[str, str] = {}
 _hashes: dict[str, str] = {}
@@ -186,7 +187,14 @@ def _resolve(name: str, symbols: Mapping[str, int]) -> int:
     if name in symbols:
         return symbols[name]
     provider = _providers.get(name)
-    return provider() if provider is not None else loader.address_of(name)
+    if provider is not None:
+        return provider()
+    if name.startswith(_BLAS):
+        try:
+            return blas.address(name)
+        except blas.BlasError as error:
+            raise KeyError(name) from error
+    return loader.address_of(name)
 
 
 def _link(data: bytes, exports: Sequence[str], symbols: Mapping[str, int]) -> dict[str, int]:
@@ -196,9 +204,10 @@ def _link(data: bytes, exports: Sequence[str], symbols: Mapping[str, int]) -> di
         except PermissionError:
             _memo["forbidden"] = "yes"
     table = dict(symbols)
-    for name in (*_providers, *loader.LIBC):
-        if name not in table and name.encode() in data:
-            table[name] = _resolve(name, symbols)
+    for word in set(data.split(b"\0")):
+        name = word.decode("latin-1")
+        if name in _providers or name in loader.LIBC or name.startswith(_BLAS):
+            table.setdefault(name, _resolve(name, symbols))
     return llvm.link_object(data, exports, table)
 
 
@@ -208,6 +217,7 @@ def load(
     make_ir: Callable[[], str],
     exports: Sequence[str],
     symbols: Mapping[str, int] | None = None,
+    instance: str = "",
 ) -> dict[str, int]:
     """Machine code for a kernel: from this process, from disk, or compiled now.
 
@@ -219,21 +229,25 @@ def load(
         make_ir: writes the LLVM IR; called only if nothing is cached.
         exports: the functions (or global variables) whose addresses are wanted.
         symbols: addresses of further symbols that the code uses, by name. The interpreter's C
-            API (`PyLong_AsSsize_t`, `_Py_NoneStruct`, ...), `rl_parallel_for` and libc's
-            `memcpy`, `memset`, `memmove`, `syscall`, ... need not be passed.
+            API (`PyLong_AsSsize_t`, `_Py_NoneStruct`, ...), `rl_parallel_for`, `cblas_*` and
+            `LAPACKE_*` (OpenBLAS with one thread, opened when such an object is first loaded)
+            and libc's `memcpy`, `memset`, `memmove`, `syscall`, ... need not be passed.
+        instance: loads with different values get copies of their own, global variables included,
+            of the same cached object.
 
     Returns:
         The address of each export. The code stays valid until the process ends.
     """
-    found = _loaded.get((name, key))
+    memo = (name, key, instance)
+    found = _loaded.get(memo)
     if found is not None:
         return found
     with lock:
-        found = _loaded.get((name, key))
+        found = _loaded.get(memo)
         if found is not None:
             return found
         found = _load(name, key, make_ir, exports, symbols or {})
-        _loaded[name, key] = found
+        _loaded[memo] = found
         return found
 
 
