@@ -1,0 +1,248 @@
+"""CPython builtins and methods made from generated code.
+
+    relu = builtin("relu", "x: f32[...s] -> out: f32[...s]; call out, x, s", address, fallback)
+
+`relu(x)` then takes about 0.1 us: the arguments are checked, the result is allocated and the
+kernel called in machine code. Whatever is not exactly as the signature says goes to the Python
+function `fallback`, with the same arguments; so do all calls where native code is switched off.
+The signature language is described in `signature.py`.
+"""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight.codegen import cache, numpy_abi, signature, wrapper
+
+Function = Callable[..., Any]
+_FASTCALL, _NOARGS, _O = 0x80, 0x4, 0x8
+_METHOD_FLAGS = {"fastcall": _FASTCALL, "noargs": _NOARGS, "o": _O}
+
+# Everything that machine code refers to, kept until the process ends.
+_keep: list[object] = []
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+class Guard:
+    """Two words that builtins on tensors look at; they belong to whoever keeps the state.
+
+    Attributes:
+        intercept: not 0: every call goes to the fallback (something records operations, or any
+            thread is in a mode that marks results).
+        grad_off_thread: the identity (`threading.get_ident()`) of the one thread in which
+            gradients are off, or 0. If they are off in several threads, leave one of them here:
+            the others take the fallback, which is slower and right.
+    """
+
+    def __init__(self) -> None:
+        self._words = (ctypes.c_int64 * 2)()
+        _keep.append(self)
+        self.address = ctypes.addressof(self._words)
+
+    @property
+    def intercept(self) -> int:
+        """The first word."""
+        return self._words[0]
+
+    @intercept.setter
+    def intercept(self, value: int) -> None:
+        self._words[0] = value
+
+    @property
+    def grad_off_thread(self) -> int:
+        """The second word."""
+        return self._words[1]
+
+    @grad_off_thread.setter
+    def grad_off_thread(self, value: int) -> None:
+        self._words[1] = value
+
+
+class TensorClass:
+    """A class of tensors with `__slots__`, as generated code reads and makes it.
+
+    Args:
+        cls: the class; results are instances of it.
+        subclasses: further classes that may be passed (exact types; at most two).
+        array: the slot that holds the array.
+        edge: the slot that is None for tensors without history.
+        plain: slots that must be None too, else the fallback is called.
+        fields: the other slots of a new tensor and their values.
+        guard: the words that may send every call to the fallback.
+    """
+
+    def __init__(
+        self,
+        cls: type,
+        subclasses: Sequence[type] = (),
+        *,
+        array: str = "_array",
+        edge: str = "_edge",
+        plain: Sequence[str] = (),
+        fields: dict[str, object],
+        guard: Guard | None = None,
+    ) -> None:
+        if len(subclasses) >= wrapper.MAX_CLASSES:
+            raise ValueError(f"at most {wrapper.MAX_CLASSES - 1} subclasses can be passed")
+        self.classes = (cls, *subclasses)
+        self.values = tuple(fields.values())
+        self.guard = guard or Guard()
+        _keep.append(self)
+        self.layout = wrapper.Layout(
+            numpy_abi.slot_offset(cls, array),
+            numpy_abi.slot_offset(cls, edge),
+            tuple(numpy_abi.slot_offset(cls, name) for name in plain),
+            tuple(numpy_abi.slot_offset(cls, name) for name in fields),
+        )
+
+    def words(self) -> list[int]:
+        """The classes' part of the table."""
+        classes = [id(cls) for cls in self.classes]
+        classes += classes[:1] * (wrapper.MAX_CLASSES - len(classes))
+        return [*classes, self.guard.address, *(id(value) for value in self.values)]
+
+
+def available() -> bool:
+    """Whether builtins are native here: CPython with its lock, known structs, not switched off."""
+    return cache.native_supported() and numpy_abi.check()
+
+
+def _table(fallback: Function, kernel: int, tensors: TensorClass | None) -> list[int]:
+    words = [id(fallback), kernel, id(np.ndarray), numpy_abi.new_from_descr()]
+    words += [numpy_abi.descr_address(dtype) for dtype in signature.DTYPES]
+    if tensors is not None:
+        words += tensors.words()
+    return words + [0] * (wrapper.TABLE_WORDS - len(words))
+
+
+def _load(text: str, kind: str, tensors: TensorClass | None, instance: str) -> dict[str, int]:
+    def make_ir() -> str:
+        parsed = signature.parse(text)
+        return wrapper.Writer(parsed, kind, tensors.layout if tensors else None).write()
+
+    layout = tensors.layout.key() if tensors else ""
+    sources = cache.emitter_hash(signature.__file__, wrapper.__file__)
+    key = "\n".join((text, kind, layout, numpy_abi.key(), sources))
+    exports = ["rl_entry"] if kind == "function" else ["rl_entry", "rl_table"]
+    return cache.load("call", key, make_ir, exports, instance=instance)
+
+
+def _definition(name: str, entry: int, flags: int, text: str) -> int:
+    """The address of a PyMethodDef."""
+    found = _MethodDef(name.encode(), entry, flags, text.encode())
+    _keep.append(found)
+    return ctypes.addressof(found)
+
+
+def _address(kernel: int | Callable[[], int]) -> int:
+    return kernel if isinstance(kernel, int) else kernel()
+
+
+def builtin(
+    name: str,
+    text: str,
+    kernel: int | Callable[[], int],
+    fallback: Function,
+    tensors: TensorClass | None = None,
+) -> Function:
+    """A CPython builtin that checks its arguments and calls a kernel.
+
+    Args:
+        name: the builtin's name.
+        text: the signature (see `signature.py`).
+        kernel: the address of a C function, or a function that gives it when it is needed.
+        fallback: called with the same positional arguments when they are not as the signature
+            says; it is returned itself where no native code is possible.
+        tensors: what "@" in the signature means.
+
+    Raises:
+        SignatureError: if the text is not a signature.
+    """
+    if not available():
+        return fallback
+    table = _table(fallback, _address(kernel), tensors)
+    entry = _load(text, "function", tensors, "")["rl_entry"]
+    constants = b"".join(word.to_bytes(8, "little") for word in table)
+    _keep.extend((constants, fallback))
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+    definition = _definition(name, entry, _FASTCALL, text)
+    return make(definition, constants, None)  # type: ignore[no-any-return]
+
+
+def method(
+    name: str,
+    text: str,
+    kernel: int | Callable[[], int],
+    fallback: Function,
+    tensors: TensorClass,
+    kind: str = "fastcall",
+) -> Function:
+    """A method descriptor for `tensors`' class; assign it to the class under its name.
+
+    Args:
+        name: the method's name.
+        text: the signature; its first parameter is the instance.
+        kernel: as for `builtin`.
+        fallback: a function called with the instance and the other arguments.
+        tensors: the class.
+        kind: "o" for one argument besides the instance (as for `__add__`), "noargs" for none,
+            "fastcall" for any number.
+    """
+    if not available():
+        return fallback
+    _keep.append(fallback)
+    found = _load(text, kind, tensors, f"{name} {len(_keep)}")
+    table = _table(fallback, _address(kernel), tensors)
+    constants = b"".join(word.to_bytes(8, "little") for word in table)
+    ctypes.memmove(found["rl_table"], constants, len(constants))
+    make = ctypes.pythonapi.PyDescr_NewMethod
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.py_object, ctypes.c_void_p]
+    definition = _definition(name, found["rl_entry"], _METHOD_FLAGS[kind], text)
+    return make(tensors.classes[0], definition)  # type: ignore[no-any-return]
+
+
+def lazy_builtin(
+    namespace: dict[str, Any],
+    name: str,
+    text: str,
+    kernel: int | Callable[[], int],
+    fallback: Function,
+    tensors: TensorClass | Callable[[], TensorClass] | None = None,
+) -> Function:
+    """A builtin that is made by its first call, which puts it into `namespace` under its name.
+
+    Call it through the module (`kernels.softmax(x)`, not a name imported from it): what was
+    imported before the first call stays this slower stand-in. Costs nothing at import.
+
+    Args:
+        namespace: the module's `globals()`.
+        name: the name in it, and the builtin's.
+        text, kernel, fallback, tensors: as for `builtin`; `kernel` and `tensors` may be
+            functions that give them.
+    """
+    made: list[Function] = []
+
+    def stand_in(*args: Any) -> Any:
+        if not made:
+            known = tensors() if callable(tensors) else tensors
+            made.append(builtin(name, text, kernel, fallback, known))
+            if namespace.get(name) is stand_in:
+                namespace[name] = made[0]
+        return made[0](*args)
+
+    stand_in.__name__ = stand_in.__qualname__ = name
+    stand_in.__doc__ = fallback.__doc__
+    return stand_in
