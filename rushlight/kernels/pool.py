@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.kernels.conv import Ints, pad_spatial
+from rushlight.kernels._geometry import Ints
+from rushlight.kernels.conv import pad_spatial
 from rushlight.kernels.matmul import widened
 
 
