@@ -60,7 +60,7 @@ def set_grad(t: Tensor, grad: Tensor | None) -> None:
         t._grad = None
         return
     if not isinstance(grad, Tensor):
-        raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}")  # fmt: skip  # noqa: E501
+        raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}")  # fmt: skip
     if grad._array.shape != t._array.shape:
         raise RuntimeError(
             f"assigned grad has data of a different size: {list(grad._array.shape)} instead of "

@@ -8,8 +8,9 @@ import heapq
 from collections.abc import Sequence
 from typing import Any
 
+from rushlight.autograd.anomaly import checked_apply
 from rushlight.autograd.node import Node, edge_of
-from rushlight.core.state import state
+from rushlight.core.state import defaults, state
 from rushlight.core.tensor import LEAF, Tensor
 
 
@@ -100,7 +101,7 @@ class Walk:
                 self.collect(node, grads)
                 if not self.leads_on(node):
                     continue
-            results = node.apply(grads)
+            results = checked_apply(node, grads) if defaults.anomaly else node.apply(grads)
             if extra is not None and extra.post_hooks:
                 for hook in list(extra.post_hooks.values()):
                     changed = hook(results, tuple(grads))

@@ -202,9 +202,8 @@ def changed_error(
     origin = f", which is output {index} of {node.name()}," if isinstance(node, Node) else ""
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation: [torch.{kind}Tensor {list(array.shape)}]{origin or ''}"
-        f"{' is' if origin else ' is'} at version {storage.version}; expected version {version} "
-        "instead. Hint: enable anomaly detection to find the operation that failed to compute its "
+        f"operation: [torch.{kind}Tensor {list(array.shape)}]{origin} is at version "
+        f"{storage.version}; expected version {version} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
         "gradient, with torch.autograd.set_detect_anomaly(True)."
     )
 
@@ -264,3 +263,22 @@ class CopySlices(Node):
         of_source = self.helpers.clone(part)
         self.helpers.zero_(part)
         return whole, of_source
+
+
+def rebase(input: Tensor, result: Tensor, helpers: Any) -> None:
+    """Gives ``input``, which now has the values of ``result``, its history.
+
+    A view's base is told that the part was replaced, and the view is made anew from it.
+    """
+    view = input._meta.view if input._meta is not None else None
+    if view is None:
+        node = input._edge = result._edge
+        input._index = result._index
+        if isinstance(node, OpNode) and node.out is not None and node.outputs == 1:
+            storage = input.storage_version()
+            node.out = [(input._array, storage, storage.version)]
+        return
+    view.base._edge = CopySlices(view.base, result, view.steps, helpers)
+    view.base._index = 0
+    view.version = -1
+    refresh_view(input, view)

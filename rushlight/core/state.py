@@ -10,7 +10,6 @@ class ThreadState(threading.local):
 
     grad_enabled: bool = True
     inference: bool = False
-    anomaly: bool = False
     recorder: object = None  # set by a capture: called with each primitive that runs
 
 
@@ -20,6 +19,8 @@ class Defaults:
     dtype: dtypes.dtype = dtypes.float32
     complex_dtype: dtypes.dtype = dtypes.complex64
     deterministic: bool = False
+    anomaly: bool = False
+    anomaly_nan: bool = True
     exact_convolution: bool = False  # True: no Winograd
 
 

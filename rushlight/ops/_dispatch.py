@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.autograd.engine import helpers
-from rushlight.autograd.node import CopySlices, OpNode, edge_of, refresh_view
+from rushlight.autograd.node import edge_of, rebase
 from rushlight.base import dtypes
 from rushlight.core.state import state
 from rushlight.core.tensor import LEAF, Tensor, bump_version, wrap
@@ -131,24 +131,8 @@ def inplace(function: Callable[..., Tensor], input: Tensor, args: Any, kwargs: A
     old._array = old._array.copy()
     store(input, result)
     if result._edge is not None:
-        rebase(input, result)
+        rebase(input, result, helpers)
     return input
-
-
-def rebase(input: Tensor, result: Tensor) -> None:
-    """Gives ``input``, which now has the values of ``result``, its history."""
-    view = input._meta.view if input._meta is not None else None
-    if view is None:
-        node = input._edge = result._edge
-        input._index = result._index
-        if isinstance(node, OpNode) and node.out is not None and node.outputs == 1:
-            storage = input.storage_version()
-            node.out = [(input._array, storage, storage.version)]
-        return
-    view.base._edge = CopySlices(view.base, result, view.steps, helpers)
-    view.base._index = 0
-    view.version = -1
-    refresh_view(input, view)
 
 
 def inplace_form(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:

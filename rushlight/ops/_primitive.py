@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.autograd.anomaly import remember
 from rushlight.autograd.engine import helpers
 from rushlight.autograd.node import Node, OpNode, edge_of, next_sequence
 from rushlight.base import dtypes
-from rushlight.core.state import state
+from rushlight.core.state import defaults, state
 from rushlight.core.tensor import LEAF, Meta, Storage, Tensor, View, wrap
 
 Rule = Callable[..., Any]
@@ -221,6 +222,8 @@ def attach(
     node.plan = plan
     node.extra = None
     node.sequence = next_sequence()
+    if defaults.anomaly:
+        remember(node)
     saved: list[Any] = []
     versions: list[int] = []
     for i in plan.saved:
@@ -258,7 +261,8 @@ def _attach_many(node: Any, plan: Plan, outs: tuple[Tensor, ...]) -> None:
     node.out = None
     if plan.save_out:
         node.out = [(t._array, t.storage_version(), t.storage_version().version) for t in outs]
-    node.more().metadata["outputs"] = [(t._array.shape, t._array.dtype) for t in outs]
+    if plan.primitive.materialize:
+        node.more().metadata["outputs"] = [(t._array.shape, t._array.dtype) for t in outs]
     for index, t in enumerate(outs):
         if t.dtype.category >= 2:
             t._edge = node
@@ -322,7 +326,7 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], *params: Any) -> Any:
     result = primitive.eager(*[t._array if isinstance(t, Tensor) else t for t in inputs], *params)
     out: Any
     if type(result) is tuple:
-        out = tuple([wrap(_as_array(r)) for r in result])
+        out = tuple([None if r is None else wrap(_as_array(r)) for r in result])
     else:
         out = wrap(_as_array(result))
     if state.grad_enabled:

@@ -9,6 +9,7 @@ Each family ends with up to four lists of names:
              (those of one tensor also as a function of ``torch``)
 """
 
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -16,12 +17,16 @@ from rushlight.autograd.engine import helpers
 from rushlight.ops import (
     complex,
     creation,
+    cumulative,
     elementwise,
+    extremes,
     fill,
     linear_algebra,
     pointwise,
+    products,
     reduction,
     shape,
+    statistics,
 )
 from rushlight.ops._dispatch import inplace_form
 from rushlight.ops._late import late
@@ -33,9 +38,13 @@ FAMILIES: tuple[ModuleType, ...] = (
     pointwise,
     shape,
     reduction,
+    extremes,
+    statistics,
+    cumulative,
     creation,
     fill,
     linear_algebra,
+    products,
 )
 
 FUNCTIONS: dict[str, Any] = {}  # of torch
@@ -61,8 +70,35 @@ def _collect(family: ModuleType) -> None:
             FUNCTIONS[name + "_"] = form
 
 
+# Families that few programs use: their modules load when one of their names is first used.
+LAZY: dict[str, dict[str, str]] = {}
+
+
+def _deferred(module: str, name: str) -> Any:
+    """A stand-in for ``module.name`` that loads it when it is called."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return getattr(importlib.import_module(f"rushlight.ops.{module}"), name)(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def _collect_lazy(module: str, kinds: dict[str, str]) -> None:
+    for name in kinds.get("BOTH", "").split():
+        FUNCTIONS[name] = METHODS[name] = _deferred(module, name)
+    for name in kinds.get("TORCH", "").split():
+        FUNCTIONS[name] = _deferred(module, name)
+    for name in kinds.get("METHODS", "").split():
+        METHODS[name] = _deferred(module, name)
+    for name in kinds.get("INPLACE", "").split():
+        METHODS[name + "_"] = inplace_form(_deferred(module, name), name + "_")
+
+
 for _family in FAMILIES:
     _collect(_family)
+for _module, _kinds in LAZY.items():
+    _collect_lazy(_module, _kinds)
 late.__dict__.update(METHODS)
 late.__dict__.update(FUNCTIONS)
 
