@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.codegen import cache, numpy_abi, signature, wrapper
+from rushlight.codegen import cache, heap, numpy_abi, signature, wrapper
 
 Function = Callable[..., Any]
 _FASTCALL, _NOARGS, _O = 0x80, 0x4, 0x8
 _METHOD_FLAGS = {"fastcall": _FASTCALL, "noargs": _NOARGS, "o": _O}
 
-# Everything that machine code refers to, kept until the process ends.
+# Everything that machine code refers to. One reference too many keeps it until the process ends,
+# past the interpreter's own tidying up.
 _keep: list[object] = []
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_keep))
 
 
 class _MethodDef(ctypes.Structure):
@@ -118,7 +120,9 @@ def available() -> bool:
 
 
 def _table(fallback: Function, kernel: int, tensors: TensorClass | None) -> list[int]:
-    words = [id(fallback), kernel, id(np.ndarray), numpy_abi.new_from_descr()]
+    pool = heap.get()
+    ensure = pool.functions["rl_heap_ensure"] if pool else 0
+    words = [id(fallback), kernel, id(np.ndarray), numpy_abi.new_from_descr(), ensure]
     words += [numpy_abi.descr_address(dtype) for dtype in signature.DTYPES]
     if tensors is not None:
         words += tensors.words()

@@ -25,7 +25,8 @@ _UNDEFINED, _ABSOLUTE, _RESERVED = 0, 0xFFF1, 0xFF00
 # Names that generated code may use without passing their addresses: the interpreter's own, and
 # the functions of libc that LLVM or our emitters call.
 _LIBC_NAMES = (
-    "memcpy memmove memset memcmp malloc calloc realloc free mmap munmap madvise syscall "
+    "memcpy memmove memset memcmp malloc calloc realloc free aligned_alloc "
+    "mmap munmap madvise syscall "
     "sched_yield pthread_create pthread_join pthread_sigmask "
     "expf logf sinf cosf tanf powf fmodf tanhf exp log sin cos tan pow fmod tanh "
     "floorf ceilf roundf truncf rintf nearbyintf floor ceil round trunc rint nearbyint fma fmaf"

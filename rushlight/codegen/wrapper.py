@@ -21,7 +21,7 @@ from rushlight.codegen.signature import (
 )
 
 # The table's words.
-FALLBACK, KERNEL, NDARRAY, NEW_FROM_DESCR, DESCRS = 0, 1, 2, 3, 4
+FALLBACK, KERNEL, NDARRAY, NEW_FROM_DESCR, ENSURE, DESCRS = 0, 1, 2, 3, 4, 5
 CLASSES = DESCRS + len(DTYPES)
 MAX_CLASSES = 3
 GUARD = CLASSES + MAX_CLASSES
@@ -30,6 +30,7 @@ MAX_FIELDS = 12
 TABLE_WORDS = FIELDS + MAX_FIELDS
 
 GIL_WORK = 16384  # elements from which on the interpreter's lock is released
+POOL_WORK = 1 << 18  # elements from which on the pool of large blocks is made the allocator
 MAX_DIMS = 64
 _OPERATIONS = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv"}
 
@@ -545,6 +546,8 @@ class Writer:
         """Makes the new arrays; all checks are done by now."""
         shapes = [(n, a, self.shape(a)) for n, a in self.signature.results if a is not None]
         self.work_value = self.work()
+        if shapes:
+            self.ensure()
         new, kind = self.word(NEW_FROM_DESCR), self.word(NDARRAY)
         for name, array, (dims, count) in shapes:
             descr = self.word(DESCRS + DTYPES.index(array.dtype))
@@ -558,6 +561,20 @@ class Writer:
             self.arrays[name] = made
             self.data[name] = self.load("ptr", made, abi.DATA)
             self.made.append(name)
+
+    def ensure(self) -> None:
+        """Before a large result: makes the pool the thread's allocator."""
+        pool, call, go = self.label("pool"), self.label("call"), self.label("go")
+        large = self.value(f"icmp sge i64 {self.work_value}, {POOL_WORK}")
+        self.add(f"br i1 {large}, label %{pool}, label %{go}")
+        self.start(pool)
+        function = self.word(ENSURE)
+        known = self.value(f"icmp ne ptr {function}, null")
+        self.add(f"br i1 {known}, label %{call}, label %{go}")
+        self.start(call)
+        self.add(f"call void {function}()")
+        self.add(f"br label %{go}")
+        self.start(go)
 
     def kernel_argument(self, kind: str, expression: Expression) -> str:
         """One argument of the kernel, with its type."""
