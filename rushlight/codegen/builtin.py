@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.codegen import cache, heap, numpy_abi, signature, wrapper
+from rushlight.codegen import arguments, cache, heap, numpy_abi, signature, table, wrapper
 
 Function = Callable[..., Any]
 _FASTCALL, _NOARGS, _O = 0x80, 0x4, 0x8
@@ -94,13 +94,13 @@ class TensorClass:
         fields: dict[str, object],
         guard: Guard | None = None,
     ) -> None:
-        if len(subclasses) >= wrapper.MAX_CLASSES:
-            raise ValueError(f"at most {wrapper.MAX_CLASSES - 1} subclasses can be passed")
+        if len(subclasses) >= table.MAX_CLASSES:
+            raise ValueError(f"at most {table.MAX_CLASSES - 1} subclasses can be passed")
         self.classes = (cls, *subclasses)
         self.values = tuple(fields.values())
         self.guard = guard or Guard()
         _keep.append(self)
-        self.layout = wrapper.Layout(
+        self.layout = table.Layout(
             numpy_abi.slot_offset(cls, array),
             numpy_abi.slot_offset(cls, edge),
             tuple(numpy_abi.slot_offset(cls, name) for name in plain),
@@ -110,7 +110,7 @@ class TensorClass:
     def words(self) -> list[int]:
         """The classes' part of the table."""
         classes = [id(cls) for cls in self.classes]
-        classes += classes[:1] * (wrapper.MAX_CLASSES - len(classes))
+        classes += classes[:1] * (table.MAX_CLASSES - len(classes))
         return [*classes, self.guard.address, *(id(value) for value in self.values)]
 
 
@@ -126,7 +126,7 @@ def _table(fallback: Function, kernel: int, tensors: TensorClass | None) -> list
     words += [numpy_abi.descr_address(dtype) for dtype in signature.DTYPES]
     if tensors is not None:
         words += tensors.words()
-    return words + [0] * (wrapper.TABLE_WORDS - len(words))
+    return words + [0] * (table.TABLE_WORDS - len(words))
 
 
 def _load(text: str, kind: str, tensors: TensorClass | None, instance: str) -> dict[str, int]:
@@ -135,7 +135,7 @@ def _load(text: str, kind: str, tensors: TensorClass | None, instance: str) -> d
         return wrapper.Writer(parsed, kind, tensors.layout if tensors else None).write()
 
     layout = tensors.layout.key() if tensors else ""
-    sources = cache.emitter_hash(signature.__file__, wrapper.__file__)
+    sources = cache.emitter_hash(signature, arguments, table, wrapper)
     key = "\n".join((text, kind, layout, numpy_abi.key(), sources))
     exports = ["rl_entry"] if kind == "function" else ["rl_entry", "rl_table"]
     return cache.load("call", key, make_ir, exports, instance=instance)
@@ -174,9 +174,9 @@ def builtin(
     """
     if not available():
         return fallback
-    table = _table(fallback, _address(kernel), tensors)
+    words = _table(fallback, _address(kernel), tensors)
     entry = _load(text, "function", tensors, "")["rl_entry"]
-    constants = b"".join(word.to_bytes(8, "little") for word in table)
+    constants = b"".join(word.to_bytes(8, "little") for word in words)
     _keep.extend((constants, fallback))
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
@@ -208,8 +208,8 @@ def method(
         return fallback
     _keep.append(fallback)
     found = _load(text, kind, tensors, f"{name} {len(_keep)}")
-    table = _table(fallback, _address(kernel), tensors)
-    constants = b"".join(word.to_bytes(8, "little") for word in table)
+    words = _table(fallback, _address(kernel), tensors)
+    constants = b"".join(word.to_bytes(8, "little") for word in words)
     ctypes.memmove(found["rl_table"], constants, len(constants))
     make = ctypes.pythonapi.PyDescr_NewMethod
     make.restype = ctypes.py_object
