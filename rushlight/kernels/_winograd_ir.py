@@ -13,6 +13,8 @@ thread; ``staged`` does each stage for all tiles, split over threads by tile, po
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rushlight.kernels._columns_ir import claim_area, release_area
 from rushlight.kernels._emit import I32, I64, PTR, Function, Module, Value, vec
 
@@ -124,53 +126,79 @@ def _fields(f: Function, ctx: Value) -> dict[str, Value]:
     return f.slots(ctx, FIELDS)
 
 
-def _input_stage(module: Module, width: int, m: int) -> None:
-    """Define ``in_tiles(ctx, V, rows, first, count)``: V of ``count`` tiles from ``first``."""
+Transform = Callable[[list[Value]], list[Value]]
+
+
+def define_tiles(
+    module: Module,
+    name: str,
+    width: int,
+    step: int,
+    names: tuple[str, str, str, str],
+    padded: bool,
+    rows: int,
+    transform: Transform,
+) -> None:
+    """Define ``name(ctx, V, padded count, first, count)``: transformed tiles from ``first`` on.
+
+    Args:
+        step: distance of tiles.
+        names: fields with the planes, their number, height and width.
+        padded: whether tiles begin PY, PX before their place.
+        rows: rows and columns of a tile.
+        transform: makes six points of ``rows`` values.
+    """
     f = module.function(
-        "in_tiles", [("ctx", PTR), ("v", PTR), ("rows", I64), ("first", I64), ("count", I64)]
+        name, [("ctx", PTR), ("v", PTR), ("pitch", I64), ("first", I64), ("count", I64)]
     )
-    ctx, v, rows, first, count = f.params
-    s = _fields(f, ctx)
+    ctx, v, pitch, first, count = f.params
+    s = f.slots(ctx, FIELDS)
+    planes, channels, height, wide = (s[n] for n in names)
     kind, half = vec(width), vec(8)
     buffer = f.alloca(kind, POINTS)
-    plane = s["H"] * s["W"]
-    step = rows * s["C"] + SKEW
-    lanes = f.emit(
-        f"add {vec(8, I32)} zeroinitializer, <{', '.join(f'i32 {n}' for n in range(8))}>",
-        vec(8, I32),
-    )
+    plane = height * wide
+    apart = pitch * channels + SKEW
+    lanes = Value(f, f"<{', '.join(f'i32 {n}' for n in range(8))}>", vec(8, I32))
+    bound = f.splat(f.cast("trunc", wide, I32), 8)
+    offsets = [plane * (4 * i) for i in range(4)]
     with f.loop(0, count) as t:
         n, ty, tx = _place(f, s, first + t.index)
-        y0, x0 = ty * m - s["PY"], tx * m - s["PX"]
-        position = lanes + f.splat(f.cast("trunc", x0, I32), 8)
-        wide = f.splat(f.cast("trunc", s["W"], I32), 8)
-        inside = f.emit(f"icmp ult {position.kind} {position.text}, {wide.text}", vec(8, "i1"))
-        corner = f.at(s["x"], n * s["C"] * plane + y0 * s["W"] + x0)
-        target = f.at(v, t.index * s["C"])
-        with f.loop(0, s["C"], width) as c:
+        y0, x0 = ty * step, tx * step
+        if padded:
+            y0, x0 = y0 - s["PY"], x0 - s["PX"]
+        position = f.splat(f.cast("trunc", x0, I32), 8) + lanes
+        inside = f.emit(f"icmp ult {position.kind} {position.text}, {bound.text}", vec(8, "i1"))
+        corner = f.at(planes, n * channels * plane + y0 * wide + x0)
+        target = f.at(v, t.index * channels)
+        with f.loop(0, channels, width) as c:
             source = f.at(corner, c.index * plane)
-            with f.loop(0, 6) as r:
+            bases = [f.at(source, plane * (4 * i)) for i in range(width // 4)]
+            with f.loop(0, rows) as r:
                 yy = y0 + r.index
-                ok = f.emit(f"icmp ult i64 {yy.text}, {s['H'].text}", "i1")
-                none = Value(f, "zeroinitializer", inside.kind)
-                mask = f.select(ok, inside, none)
-                p = f.at(source, r.index * s["W"])
+                ok = f.emit(f"icmp ult i64 {yy.text}, {height.text}", "i1")
+                mask = f.select(ok, inside, Value(f, "zeroinitializer", inside.kind))
                 loaded = []
-                for _ in range(width):
-                    loaded.append(f.masked_load(p, mask, half))
-                    p = f.at(p, plane)
-                for q, o in enumerate(_input_points(_columns(f, loaded, width))):
+                for base in bases:
+                    here = f.at(base, r.index * wide)
+                    loaded += [f.masked_load(f.at(here, o, "i8"), mask, half) for o in offsets]
+                for q, o in enumerate(transform(_columns(f, loaded, width)[:rows])):
                     f.store(o, f.at(buffer, r.index * 6 + q, kind), align=4 * width)
             with f.loop(0, 6) as j:
                 column = [
                     f.load(f.at(buffer, j.index + 6 * i, kind), kind, align=4 * width)
-                    for i in range(6)
+                    for i in range(rows)
                 ]
-                p = f.at(f.at(target, c.index), j.index * step)
-                for o in _input_points(column):
+                p = f.at(f.at(target, c.index), j.index * apart)
+                for o in transform(column):
                     f.store(o, p)
-                    p = f.at(p, step * 6)
+                    p = f.at(p, apart * 6)
     f.ret()
+
+
+def define_input_tiles(module: Module, width: int, m: int) -> None:
+    """Define ``in_tiles``, which makes V."""
+    names = ("x", "C", "H", "W")
+    define_tiles(module, "in_tiles", width, m, names, True, 6, _input_points)
 
 
 def _output_stage(module: Module, width: int, m: int) -> None:
@@ -346,7 +374,7 @@ def convolution_ir(width: int, m: int, rows_at_once: int, driver: str) -> str:
         driver: "blocks" or "staged".
     """
     module = Module()
-    _input_stage(module, width, m)
+    define_input_tiles(module, width, m)
     _output_stage(module, width, m)
     _product_stage(module, width, rows_at_once)
     if driver == "blocks":
@@ -396,50 +424,13 @@ def weight_ir(taps: int, panel: int) -> str:
                     for j in range(taps)
                 ]
                 p = f.at(out, i.index * 6 * (s["C"] * s["K"]))
-                for o in weight_rows(row):
-                    f.store(f.cast("fptrunc", o, vec(8)), p)
+                for point in weight_rows(row):
+                    f.store(f.cast("fptrunc", point, vec(8)), p)
                     p = f.at(p, s["C"] * s["K"])
     f.ret()
     g = module.function("weights", [("ctx", PTR)], export=True)
     (ctx,) = g.params
     s = g.slots(ctx, WEIGHT_FIELDS)
     g.call("rl_parallel_for", "void", _pointer(g, "weights_part"), ctx, s["K"] // 8, g.i64(1))
-    g.ret()
-    return module.text()
-
-
-SEGMENTS = 16
-FINGERPRINT_FIELDS = [("w", PTR), ("out", PTR), ("count", I64), ("segment", I64)]
-
-
-def fingerprint_ir(width: int) -> str:
-    """Return the module with ``fingerprint(ctx)``: SEGMENTS * 4 * width words that tell weights apart.
-
-    Each word is a chain ``h = h * odd + bits``: any single change changes it.
-    """
-    module = Module()
-    f = module.function("fingerprint_part", [("ctx", PTR), ("begin", I64), ("end", I64)])
-    ctx, begin, end = f.params
-    s = f.slots(ctx, FINGERPRINT_FIELDS)
-    kind = vec(width, I32)
-    with f.loop(begin, end) as part:
-        start = part.index * s["segment"]
-        stop = f.minimum(start + s["segment"], s["count"])
-        seed = [f.const(n + 1, kind) for n in range(4)]
-        with f.loop(start, stop, 4 * width, seed) as i:
-            sums = []
-            for n, h in enumerate(i.values):
-                place = i.index + n * width
-                mask = f.lanes_below(stop - place, width)
-                bits = f.masked_load(f.at(s["w"], place), mask, kind)
-                sums.append(h * 0x1E3779B1 + bits)
-            i.next(*sums)
-        for n, h in enumerate(i.out):
-            f.store(h, f.at(s["out"], part.index * (4 * width) + n * width))
-    f.ret()
-    g = module.function("fingerprint", [("ctx", PTR)], export=True)
-    (ctx,) = g.params
-    g.call("rl_parallel_for", "void", _pointer(g, "fingerprint_part"), ctx, g.i64(SEGMENTS),
-           g.i64(1))  # fmt: skip
     g.ret()
     return module.text()

@@ -122,4 +122,7 @@ def weight_gradient(
     if plan is None or _work(plan) < _SMALL or plan.groups == plan.shape[1] > 1:
         return None
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
+    channels = plan.shape[1]
+    if not exact and channels % 32 == 0 and _winograd(plan, channels, plan.width, plan.out):
+        return conv_winograd.weight_gradient(g, x, plan.kernel[0], plan.padding)
     return conv_columns.weight_gradient(g, x, plan).reshape(weight_shape)

@@ -10,13 +10,15 @@ from threading import Lock
 import numpy as np
 
 from rushlight.codegen import cache
-from rushlight.kernels import _columns_ir, _context, _emit, _winograd_ir
+from rushlight.kernels import _columns_ir, _context, _emit, _winograd_gradient_ir, _winograd_ir
 from rushlight.kernels._winograd_ir import POINTS, SKEW
 from rushlight.runtime import threads
 
 Pair = tuple[int, int]
 # Tiles of a block whose transforms one thread keeps in its caches.
 _BLOCK_TILES = 48
+# Floats of transformed inputs and gradients that a chunk of the weight's gradient holds.
+_CHUNK_FLOATS = 4 << 20
 # Weights whose fingerprints are remembered, and bytes of transformed ones that are kept.
 _KNOWN_WEIGHTS = 256
 _KNOWN_BYTES = 1 << 30
@@ -32,7 +34,7 @@ def applies(channels: int, out_channels: int, kernel: tuple[int, ...], tiles: in
 
 @lru_cache(maxsize=1)
 def _key() -> str:
-    return f"{_context.width()} {cache.emitter_hash(_emit, _columns_ir, _winograd_ir)}"
+    return f"{_context.width()} {cache.emitter_hash(_emit, _columns_ir, _winograd_ir, _winograd_gradient_ir)}"
 
 
 def transformed_weight(w: np.ndarray, flipped: bool) -> np.ndarray:
@@ -70,9 +72,11 @@ _lock = Lock()
 def fingerprint(w: np.ndarray) -> bytes:
     """Return what tells a contiguous weight's values from others at the same address."""
     width = _context.width()
-    mark = np.empty(_winograd_ir.SEGMENTS * 4 * width, np.int32)
-    segment = -(-w.size // (_winograd_ir.SEGMENTS * 64)) * 64
-    call = _context.function("fingerprint", _key(), lambda: _winograd_ir.fingerprint_ir(width))
+    mark = np.empty(_winograd_gradient_ir.SEGMENTS * 4 * width, np.int32)
+    segment = -(-w.size // (_winograd_gradient_ir.SEGMENTS * 64)) * 64
+    call = _context.function(
+        "fingerprint", _key(), lambda: _winograd_gradient_ir.fingerprint_ir(width)
+    )
     call(_context.context((_context.address(w), _context.address(mark), w.size, segment)))
     return mark.tobytes()
 
@@ -171,3 +175,39 @@ def convolve(
     )
     _context.give(scratch)
     return y
+
+
+def weight_gradient(g: np.ndarray, x: np.ndarray, taps: int, before: Pair) -> np.ndarray:
+    """Return the gradient of a stride-1 convolution's weight, from contiguous arrays.
+
+    Args:
+        g: gradient of the result.
+        before: zeros before the first row and column of ``x``.
+    """
+    n, c, h, w = x.shape
+    k, out = g.shape[1], g.shape[2:]
+    m = 7 - taps
+    th, tw = -(-out[0] // m), -(-out[1] // m)
+    tiles = n * th * tw
+    size = min(tiles, max(64, _CHUNK_FLOATS // (POINTS * (c + k))))
+    size = -(-tiles // -(-tiles // size))
+    scratch = _context.take((size * (c + k) + 2 * SKEW) * POINTS)
+    sums = _context.take(POINTS * k * c)
+    gw = np.empty((k, c, taps, taps), np.float32)
+    call = _context.function(
+        "winograd_weight_gradient",
+        f"{taps} {_key()}",
+        lambda: _winograd_gradient_ir.weight_gradient_ir(_context.width(), taps),
+    )
+    a = _context.address
+    call(
+        _context.context(
+            (
+                *(a(x), a(sums), a(g), a(gw), a(scratch), 0),
+                *(c, k, h, w, *out, *before, th, tw, tiles, size, 0, 0),
+            )
+        )
+    )
+    _context.give(scratch)
+    _context.give(sums)
+    return gw
