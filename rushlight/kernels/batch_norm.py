@@ -1,6 +1,6 @@
-"""batch_norm and group_norm, forward and backward, on x[batch, channels, pixels].
+"""batch_norm, forward and backward, on x[batch, channels, pixels].
 
-Sums accumulate in float64; each channel (or group) is summed by one thread, so results do not depend
+Sums accumulate in float64; each channel is summed by one thread, so results do not depend
 on the number of threads.
 """
 
