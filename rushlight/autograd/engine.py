@@ -4,12 +4,12 @@ A node's number is larger than those of the nodes it depends on, so when the lar
 is taken, all gradients that will reach its node have already been added up.
 """
 
-import heapq
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 from rushlight.autograd.anomaly import checked_apply
-from rushlight.autograd.node import Node, edge_of
+from rushlight.autograd.node import Grads, Node, edge_of
 from rushlight.core.state import defaults, state
 from rushlight.core.tensor import LEAF, Tensor
 
@@ -30,132 +30,164 @@ class Helpers:
 helpers = Helpers()
 
 
-class Walk:
-    """One backward pass: pending gradients by node, and the heap of nodes."""
+class Wanted:
+    """The tensors whose gradients ``autograd.grad`` asks for, and the nodes that lead to them."""
 
-    def __init__(self, create_graph: bool, retain_graph: bool, accumulate: bool) -> None:
-        self.create_graph = create_graph
-        self.retain_graph = retain_graph
-        self.accumulate = accumulate
-        self.pending: dict[Node, list[Tensor | None]] = {}
-        self.heap: list[tuple[int, int, Node]] = []
-        self.wanted: dict[Any, list[int]] = {}  # by leaf id or (node, index): positions in `found`
-        self.found: list[Tensor | None] = []
-        self.needed: set[Node] | None = None  # with inputs: the nodes on a path to one of them
-
-    def want(self, roots: Sequence[Any], inputs: Sequence[Tensor]) -> None:
-        """Asks for the gradients of ``inputs`` and marks the nodes that lead to them."""
-        self.found = [None] * len(inputs)
+    def __init__(self, roots: Sequence[Any], inputs: Sequence[Tensor]) -> None:
+        self.found: list[Tensor | None] = [None] * len(inputs)
+        self.places: dict[Any, list[int]] = {}  # by ("leaf", id) or (node, index)
         targets = set()
         for i, t in enumerate(inputs):
-            e = edge_of(t)
-            key = ("leaf", id(t)) if isinstance(e, Tensor) else e
-            if isinstance(key, Node):
-                key = (key, 0)
-            self.wanted.setdefault(key, []).append(i)
-            targets.add(key if key[0] == "leaf" else key[0])
+            edge = edge_of(t)
+            key: Any
+            if isinstance(edge, Tensor):
+                key = ("leaf", id(t))
+                targets.add(key)
+            else:
+                key = edge if isinstance(edge, tuple) else (edge, 0)
+                targets.add(key[0])
+            self.places.setdefault(key, []).append(i)
         self.needed = _nodes_leading_to(roots, targets)
 
-    def send(self, edge: Any, grad: Tensor, source: Any) -> None:
-        """Adds ``grad`` to what flows along ``edge``; ``source`` are tensors it may be shared with."""
-        if isinstance(edge, Tensor):
-            self.reach_leaf(edge, grad, source)
-            return
-        node, index = edge if isinstance(edge, tuple) else (edge, 0)
-        if self.needed is not None and node not in self.needed:
-            return
-        slots = self.pending.get(node)
-        if slots is None:
-            slots = self.pending[node] = [None] * node.outputs
-            heapq.heappush(self.heap, (-node.sequence, id(node), node))
-        held = slots[index]
-        slots[index] = grad if held is None else helpers.add(held, grad)
+    def leaf(self, leaf: Tensor, grad: Tensor) -> bool:
+        """Keeps the gradient of ``leaf`` if it was asked for; whether it was."""
+        places = self.places.get(("leaf", id(leaf)), ())
+        for i in places:
+            held = self.found[i]
+            self.found[i] = grad if held is None else helpers.add(held, grad)
+        return bool(places)
 
-    def reach_leaf(self, leaf: Tensor, grad: Tensor, source: Any) -> None:
-        """Delivers a gradient to a leaf: to the caller of ``grad``, or into ``leaf.grad``."""
-        meta = leaf._meta
-        if meta is not None and meta.hooks:
-            grad = run_hooks(meta.hooks, grad)
-        places = self.wanted.get(("leaf", id(leaf))) if self.wanted else None
-        if places is not None:
-            for i in places:
-                held = self.found[i]
-                self.found[i] = grad if held is None else helpers.add(held, grad)
-        if not self.accumulate or (self.wanted and places is None):
-            return
-        accumulate(leaf, grad, source, self.create_graph)
-        if meta is not None and meta.accumulate_hooks:
-            for hook in list(meta.accumulate_hooks.values()):
-                hook(leaf)
+    def collect(self, node: Node, grads: Grads) -> bool:
+        """Keeps the gradients of this node's outputs that were asked for.
 
-    def run(self) -> None:
-        """Runs all nodes that gradients reach."""
-        heap, pending = self.heap, self.pending
-        while heap:
-            node = heapq.heappop(heap)[2]
-            grads = pending.pop(node)
-            extra = node.extra
-            if extra is not None:
-                grads = before(node, extra, grads)
-            if self.wanted:
-                self.collect(node, grads)
-                if not self.leads_on(node):
-                    continue
-            results = checked_apply(node, grads) if defaults.anomaly else node.apply(grads)
-            if extra is not None and extra.post_hooks:
-                for hook in list(extra.post_hooks.values()):
-                    changed = hook(results, tuple(grads))
-                    if changed is not None:
-                        results = changed if isinstance(changed, tuple) else (changed,)
-            if not self.retain_graph:
-                node.release()
-            for edge, grad in zip(node.edges, results, strict=False):
-                if edge is not None and grad is not None:
-                    self.send(edge, grad, (grads, results))
-
-    def collect(self, node: Node, grads: list[Tensor | None]) -> None:
-        """Keeps the gradients of this node's outputs that were asked for."""
+        Returns whether a wanted tensor lies behind the node, so that it must run.
+        """
         for index, grad in enumerate(grads):
-            for i in self.wanted.get((node, index), ()):
+            for i in self.places.get((node, index), ()):
                 self.found[i] = grad
-
-    def leads_on(self, node: Node) -> bool:
-        """Whether one of the wanted tensors lies behind this node."""
-        needed = self.needed
         for edge in node.edges:
             if isinstance(edge, Tensor):
-                if ("leaf", id(edge)) in self.wanted:
+                if ("leaf", id(edge)) in self.places:
                     return True
-            elif edge is not None and needed is not None:
-                if (edge[0] if isinstance(edge, tuple) else edge) in needed:
-                    return True
+            elif edge is not None and _node_of(edge) in self.needed:
+                return True
         return False
 
 
-def accumulate(leaf: Tensor, grad: Tensor, source: Any, create_graph: bool) -> None:
-    """Adds ``grad`` to ``leaf.grad``. The first one is taken over, or copied if others hold it."""
+def _node_of(edge: Any) -> Node:
+    return edge[0] if isinstance(edge, tuple) else edge  # type: ignore[no-any-return]
+
+
+def _walk(
+    starts: Sequence[tuple[Any, Tensor]],
+    retain_graph: bool,
+    create_graph: bool,
+    wanted: Wanted | None,
+    accumulate_grad: bool,
+) -> None:
+    """Runs all nodes that gradients reach from ``starts``, pairs of edge and gradient.
+
+    This loop is the hot path of training: it is written out rather than split up.
+    """
+    pending: dict[Node, Grads] = {}
+    heap: list[tuple[int, Node]] = []
+    add = helpers.add
+    node: Node | None = None
+    edges: Sequence[Any] = [e for e, _ in starts]
+    results: Sequence[Tensor | None] = [g for _, g in starts]
+    grads: Grads = list(results)
+    while True:
+        for edge, grad in zip(edges, results, strict=False):
+            if edge is None or grad is None:
+                continue
+            index = 0
+            if type(edge) is tuple:
+                edge, index = edge
+            if isinstance(edge, Node):
+                if wanted is not None and edge not in wanted.needed:
+                    continue
+                slots = pending.get(edge)
+                if slots is None:
+                    slots = pending[edge] = [None] * edge.outputs
+                    heappush(heap, (-edge.sequence, edge))
+                held = slots[index]
+                slots[index] = grad if held is None else add(held, grad)
+            else:
+                _reach_leaf(edge, grad, grads, results, create_graph, wanted, accumulate_grad)
+        if not heap:
+            return
+        node = heappop(heap)[1]
+        grads = pending.pop(node)
+        extra = node.extra
+        if extra is not None:
+            grads = before(node, extra, grads)
+        if wanted is not None and not wanted.collect(node, grads):
+            edges = ()
+            continue
+        results = checked_apply(node, grads) if defaults.anomaly else node.apply(grads)
+        if extra is not None and extra.post_hooks:
+            results = after(extra, grads, results)
+        edges = node.edges
+        if not retain_graph:
+            node.release()
+
+
+def _reach_leaf(
+    leaf: Tensor,
+    grad: Tensor,
+    grads: Grads,
+    results: Sequence[Tensor | None],
+    create_graph: bool,
+    wanted: Wanted | None,
+    accumulate_grad: bool,
+) -> None:
+    """Delivers a gradient to a leaf: to the caller of ``grad``, or into ``leaf.grad``.
+
+    The first gradient is taken over, unless others may hold its memory: then it is copied.
+    """
+    meta = leaf._meta
+    if meta is not None and meta.hooks:
+        grad = run_hooks(meta.hooks, grad)
+    if wanted is not None and not wanted.leaf(leaf, grad):
+        return
+    if not accumulate_grad:
+        return
     held = leaf._grad
     if held is None:
-        if create_graph:
+        if create_graph or (grad._array.base is None and not _is_shared(grad, grads, results)):
             leaf._grad = grad
-        elif grad._array.base is not None or _is_shared(grad, source):
-            leaf._grad = helpers.clone(grad)
         else:
-            leaf._grad = grad
+            leaf._grad = helpers.clone(grad)
     elif create_graph:
         leaf._grad = helpers.add(held, grad)
     else:
         helpers.add_(held, grad)
+    if meta is not None and meta.accumulate_hooks:
+        for hook in list(meta.accumulate_hooks.values()):
+            hook(leaf)
 
 
-def _is_shared(grad: Tensor, source: Any) -> bool:
+def _is_shared(grad: Tensor, grads: Grads, results: Sequence[Tensor | None]) -> bool:
     """Whether the array of ``grad`` is also one of a node's incoming or several outgoing ones."""
-    grads, results = source
     array, times = grad._array, 0
     for t in results:
         if t is not None and t._array is array:
             times += 1
-    return times != 1 or any(t is not None and t._array is array for t in grads)
+    if times > 1:
+        return True
+    for t in grads:
+        if t is not None and t._array is array:
+            return True
+    return False
+
+
+def after(extra: Any, grads: Grads, results: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    """Runs the hooks that see a node's outgoing gradients."""
+    for hook in list(extra.post_hooks.values()):
+        changed = hook(tuple(results), tuple(grads))
+        if changed is not None:
+            results = changed if isinstance(changed, tuple) else (changed,)
+    return results
 
 
 def before(node: Node, extra: Any, grads: list[Tensor | None]) -> list[Tensor | None]:
@@ -259,27 +291,23 @@ def run_backward(
     Raises RuntimeError for outputs without history, missing gradients of non-scalars, and a graph
     whose saved tensors are gone or were changed in place.
     """
-    walk = Walk(
-        create_graph, create_graph if retain_graph is None else retain_graph, accumulate_grad
-    )
-    edges = []
+    starts = []
     for i, t in enumerate(outputs):
         edge = edge_of(t)
         if edge is None:
             raise RuntimeError(
                 f"element {i} of tensors does not require grad and does not have a grad_fn"
             )
-        edges.append((edge, _root_grad(t, grads[i], i)))
-    if inputs:
-        walk.want([e for e, _ in edges], inputs)
-    previous, state.grad_enabled = state.grad_enabled, create_graph
+        starts.append((edge, _root_grad(t, grads[i], i)))
+    wanted = Wanted([e for e, _ in starts], inputs) if inputs else None
+    keep = create_graph if retain_graph is None else retain_graph
+    previous = state.grad_enabled
+    state.grad_enabled = create_graph
     try:
-        for edge, grad in edges:
-            walk.send(edge, grad, ((grad,), (grad,)))
-        walk.run()
+        _walk(starts, keep, create_graph, wanted, accumulate_grad)
     finally:
         state.grad_enabled = previous
-    return walk.found
+    return wanted.found if wanted is not None else []
 
 
 def _as_tuple(x: Any) -> tuple[Any, ...]:

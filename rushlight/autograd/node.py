@@ -169,7 +169,7 @@ class OpNode(Node):
         saved = self.saved
         if saved is RELEASED:
             raise RuntimeError(FREED)
-        for t, version in zip(saved, self.versions, strict=True):
+        for t, version in zip(saved, self.versions):
             if version != -1 and t._storage is not None and t._storage.version != version:
                 raise changed_error(t._array, version, t._storage, t._edge, t._index)
         if self.out is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.base.quiet import numeric
 from rushlight.codegen import (
     builtin,
     cache,
@@ -179,6 +180,7 @@ def twins(
     output: str = "f32",
 ) -> tuple[Native, Native]:
     """The kernel ``name`` and its twin ``name_out``, float32."""
+    reference = numeric(reference)
 
     def write(*args: Any) -> Any:
         np.copyto(args[-1], reference(*args[:-1]), casting="same_kind")

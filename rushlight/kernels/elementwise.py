@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.base.quiet import numeric
 from rushlight.codegen import loopir as ir
 from rushlight.codegen.interpret import interpret
 from rushlight.codegen.loopir import Expr, For, Kernel, Param, Store, select
@@ -58,6 +59,7 @@ def _arithmetic(
     name: str, formula: Callable[[Any, Any], Expr], reference: Reference, output: str = "f32"
 ) -> tuple[Native, Native]:
     """A binary operation with its broadcasts, and its twin that writes into an array."""
+    reference = numeric(reference)
 
     def write(x: Any, y: Any, out: Any) -> Any:
         np.copyto(out, reference(x, y), casting="same_kind")

@@ -1,11 +1,10 @@
 """How element-wise operations are declared: one decorator each for one and for two inputs."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
-from rushlight.core.quiet import quiet
+from rushlight.base.quiet import numeric
 from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import broadcast_error, write_out
@@ -15,33 +14,33 @@ from rushlight.ops._promote import cast, common, scalar_fits, to_scalar, type_na
 Rule = Callable[..., Any]
 
 
-def numeric(function: Callable[..., Any], low_precision: bool = True) -> Callable[..., Any]:
-    """An eager rule: silent, and computing float16, bfloat16 and float8 in float32."""
-    silent = quiet(function)
-    if not low_precision:
-        return silent
+class KernelRef:
+    """A native kernel in place of ``eager``: its module is loaded when it is first needed.
 
-    def eager(*args: Any) -> Any:
-        for a in args:
-            kind = getattr(a, "dtype", None)
-            if kind is not None and kind.itemsize <= 2 and kind.kind in "fV":
-                return _in_float32(silent, args, kind)
-        return silent(*args)
+    On the first call the primitive gets the kernel itself, a builtin, as its ``eager``.
+    """
 
-    eager.__name__ = getattr(function, "__name__", "eager")
-    return eager
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+        self.primitive: Primitive | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        module = importlib.import_module(f"rushlight.kernels.{self.module}")
+        result = getattr(module, self.name)(*args)
+        if self.primitive is not None:  # by now the builtin has taken the name's place
+            self.primitive.eager = getattr(module, self.name)
+        return result
 
 
-def _in_float32(function: Callable[..., Any], args: tuple[Any, ...], kind: np.dtype) -> Any:
-    wide = [
-        a.astype(np.float32) if getattr(a, "dtype", None) == kind and hasattr(a, "astype") else a
-        for a in args
-    ]
-    for a in args:  # the array, not the number, says what comes out
-        if isinstance(a, np.ndarray) and a.dtype.kind in "fV" and a.dtype.itemsize <= 2:
-            kind = a.dtype
-    out = np.asarray(function(*wide))
-    return out.astype(kind) if out.dtype.kind == "f" else out
+def kernel(path: str) -> KernelRef:
+    """The kernel called "module.name" in ``rushlight.kernels``."""
+    module, _, name = path.rpartition(".")
+    return KernelRef(module, name)
+
+
+def as_eager(function: Any) -> Callable[..., Any]:
+    """The eager rule made of a NumPy function, or of a kernel, which needs no wrapping."""
+    return function if isinstance(function, KernelRef) else numeric(function)
 
 
 def _finish(op: Any, function: Callable[..., Any], primitive: Primitive) -> Any:
@@ -75,8 +74,10 @@ def unary(
 
     def declare(function: Callable[..., Any]) -> Callable[..., Tensor]:
         primitive = Primitive(
-            name or function.__name__, numeric(eager), vjp=rules, node_name=node_name
+            name or function.__name__, as_eager(eager), vjp=rules, node_name=node_name
         )
+        if isinstance(eager, KernelRef):
+            eager.primitive = primitive
         to_float = integers == "float"
 
         def op(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -120,12 +121,14 @@ def binary(
     def declare(function: Callable[..., Any]) -> Callable[..., Tensor]:
         primitive = Primitive(
             name or function.__name__,
-            numeric(eager),
+            as_eager(eager),
             inputs=("input", "other"),
             vjp=vjp,
             broadcast=True,
             node_name=node_name,
         )
+        if isinstance(eager, KernelRef):
+            eager.primitive = primitive
 
         def op(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
             if check is not None:
@@ -151,7 +154,7 @@ def operands(name: str, input: Any, other: Any, float_result: bool = False) -> t
                 return input, other
         elif type(other) in (float, int):
             if kind.kind == "f" and kind.itemsize >= 4:
-                return input, to_scalar(other, input.dtype)
+                return input, float(other)
             if not float_result and scalar_fits(other, input.dtype):
                 return input, to_scalar(other, input.dtype)
     a, b, _ = common(input, other, name, float_result)

@@ -79,27 +79,37 @@ class Plan:
         self.joint = primitive.joint is not None
 
     def run(self, node: OpNode, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-        """The gradients of the inputs of ``node``."""
+        """The gradients of the inputs of ``node``. Part of the hot path: see ``engine._walk``."""
         values = [*node.unpack(), *node.params]
+        shapes = node.shapes
         if self.keep_shapes:
-            values += node.shapes
-        values.append(self.needs)
+            values += shapes
         g: Any = grads[0]
         if node.outputs > 1:
             g = self.materialize(node, grads)
         if self.joint:
+            values.append(self.needs)
             rule, places = self.calls[0]  # type: ignore[misc]
             found = rule(g, *[values[i] for i in places])
             return found if type(found) is tuple else (found,)
         results: list[Tensor | None] = []
-        for i, call in enumerate(self.calls):
+        broadcast = self.primitive.broadcast
+        for call in self.calls:
             if call is None:
                 results.append(None)
                 continue
             rule, places = call
-            r = rule(g, *[values[k] for k in places])
-            if self.primitive.broadcast and r._array.shape != node.shapes[i]:
-                r = helpers.sum_to_size(r, node.shapes[i])
+            count = len(places)
+            if count == 1:
+                r = rule(g, values[places[0]])
+            elif count == 0:
+                r = rule(g)
+            elif count == 2:
+                r = rule(g, values[places[0]], values[places[1]])
+            else:
+                r = rule(g, *[values[k] for k in places])
+            if broadcast and r._array.shape != shapes[len(results)]:
+                r = helpers.sum_to_size(r, shapes[len(results)])
             results.append(r)
         return tuple(results)
 
@@ -203,9 +213,17 @@ def attach(
     mask = 0
     bit = 1
     for t in inputs:
-        e = edge_of(t) if isinstance(t, Tensor) else None
-        if e is not None:
-            mask |= bit
+        e = None
+        if isinstance(t, Tensor):
+            e = t._edge
+            if t._meta is not None:
+                e = edge_of(t)
+            elif e is LEAF:
+                e = t
+            elif t._index and e is not None:
+                e = (e, t._index)
+            if e is not None:
+                mask |= bit
         edges.append(e)
         bit += bit
     if not mask or primitive.reason is not None:

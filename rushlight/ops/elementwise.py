@@ -6,14 +6,14 @@ import numpy as np
 
 from rushlight.base.dtypes import bool_
 from rushlight.core.tensor import Tensor
-from rushlight.ops._elementwise import binary, unary
+from rushlight.ops._elementwise import binary, kernel, unary
 from rushlight.ops._late import late
 from rushlight.ops._primitive import INTEGER_RESULT, PIECEWISE_CONSTANT
 from rushlight.ops._promote import cast, is_number, result_type
 from rushlight.ops.complex import conj
 
 
-@binary(np.add, {"input": lambda g: g, "other": lambda g: g}, name="add")
+@binary(kernel("elementwise.add"), {"input": lambda g: g, "other": lambda g: g}, name="add")
 def _add(input: Any, other: Any) -> Tensor:
     """Addition without ``alpha``."""
 
@@ -66,7 +66,7 @@ def _no_bool_sub(input: Any, other: Any) -> None:
 
 
 @binary(
-    np.subtract, {"input": lambda g: g, "other": lambda g: neg(g)}, name="sub", check=_no_bool_sub
+    kernel("elementwise.sub"), {"input": lambda g: g, "other": lambda g: neg(g)}, name="sub", check=_no_bool_sub
 )
 def _sub(input: Any, other: Any) -> Tensor:
     """Subtraction without ``alpha``."""
@@ -94,7 +94,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 
 
 @binary(
-    np.multiply,
+    kernel("elementwise.mul"),
     {
         "input": lambda g, other: mul(g, conj(other)),
         "other": lambda g, input: mul(g, conj(input)),
@@ -111,7 +111,7 @@ def mul(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
 
 
 @binary(
-    np.true_divide,
+    kernel("elementwise.div"),
     {
         "input": lambda g, other: _div(g, conj(other)),
         "other": lambda g, input, other: neg(mul(g, conj(_div(_div(input, other), other)))),
@@ -235,7 +235,7 @@ def fmod(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     """
 
 
-@unary(np.negative, lambda g: neg(g), integers="keep", name="neg")
+@unary(kernel("elementwise.neg"), lambda g: neg(g), integers="keep", name="neg")
 def _neg(input: Tensor) -> Tensor:
     """Negation without the check."""
 
@@ -276,12 +276,12 @@ def _pow_input_rule(g: Tensor, input: Any, other: Any) -> Tensor:
             return mul(g, 0)
         if other == 2:
             return mul(g, conj(mul(input, 2)))
-        return mul(g, conj(mul(pow(input, other.item() - 1), other.item())))
+        return mul(g, conj(mul(pow(input, other - 1), other)))
     return where_zero(other, mul(g, conj(mul(other, pow(input, sub(other, 1))))))
 
 
 def _pow_other_rule(g: Tensor, input: Any, other: Any, out: Any) -> Tensor:
-    base = input if isinstance(input, Tensor) else late.full_like(out, input.item())
+    base = input if isinstance(input, Tensor) else late.full_like(out, input)
     grad = mul(g, conj(mul(out, late.log(base))))
     still = late.logical_and(eq(base, 0), ge(late.real(other), 0))
     return late.where(still, late.zeros_like(grad), grad)
@@ -344,7 +344,7 @@ def _comparison(name: str, ufunc: Any, sign: str) -> Any:
         .replace("[True", "[ True")
         .replace(", True", ",  True")
     )
-    return binary(ufunc, INTEGER_RESULT)(declared)
+    return binary(kernel(f"elementwise.{name}"), INTEGER_RESULT)(declared)
 
 
 eq = _comparison("eq", np.equal, "==")
@@ -371,7 +371,7 @@ def _share(wins: Tensor, ties: Tensor, g: Tensor) -> Tensor:
     return add(cast(wins, g.dtype), mul(cast(ties, g.dtype), 0.5))
 
 
-@binary(np.maximum, _half_at_ties(lambda a, b: gt(a, b)))
+@binary(kernel("elementwise.maximum"), _half_at_ties(lambda a, b: gt(a, b)))
 def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The larger of two elements; NaN if one of them is NaN.
 
@@ -382,7 +382,7 @@ def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tenso
     """
 
 
-@binary(np.minimum, _half_at_ties(lambda a, b: lt(a, b)))
+@binary(kernel("elementwise.minimum"), _half_at_ties(lambda a, b: lt(a, b)))
 def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The smaller of two elements; NaN if one of them is NaN.
 

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.tensor import Tensor
-from rushlight.ops._elementwise import unary
+from rushlight.ops._elementwise import kernel, unary
 from rushlight.ops._late import late
 from rushlight.ops.complex import conj
 from rushlight.ops.elementwise import add, div, mul, neg, pow, sub
 
 
-@unary(np.exp, lambda g, out: mul(g, conj(out)))
+@unary(kernel("elementwise.exp"), lambda g, out: mul(g, conj(out)))
 def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     r"""Exponential function, :math:`e^x`.
 
@@ -27,46 +27,42 @@ def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Powers of two, :math:`2^x`."""
 
 
-@unary(np.expm1, lambda g, out: mul(g, conj(add(out, 1))))
+@unary(kernel("elementwise.expm1"), lambda g, out: mul(g, conj(add(out, 1))))
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``exp(x) - 1``, accurate for small x."""
 
 
-@unary(np.log, lambda g, input: div(g, conj(input)))
+@unary(kernel("elementwise.log"), lambda g, input: div(g, conj(input)))
 def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Natural logarithm."""
 
 
-@unary(np.log2, lambda g, input: div(g, conj(mul(input, 0.6931471805599453))))
+@unary(kernel("elementwise.log2"), lambda g, input: div(g, conj(mul(input, 0.6931471805599453))))
 def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Logarithm to base 2."""
 
 
-@unary(np.log10, lambda g, input: div(g, conj(mul(input, 2.302585092994046))))
+@unary(kernel("elementwise.log10"), lambda g, input: div(g, conj(mul(input, 2.302585092994046))))
 def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Logarithm to base 10."""
 
 
-@unary(np.log1p, lambda g, input: div(g, conj(add(input, 1))))
+@unary(kernel("elementwise.log1p"), lambda g, input: div(g, conj(add(input, 1))))
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``log(1 + x)``, accurate for small x."""
 
 
-@unary(np.sqrt, lambda g, out: div(g, conj(mul(out, 2))))
+@unary(kernel("elementwise.sqrt"), lambda g, out: div(g, conj(mul(out, 2))))
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Square root."""
 
 
-def _rsqrt(a: Any) -> Any:
-    return np.reciprocal(np.sqrt(a))
-
-
-@unary(_rsqrt, lambda g, out: mul(g, conj(mul(pow(out, 3), -0.5))))
+@unary(kernel("elementwise.rsqrt"), lambda g, out: mul(g, conj(mul(pow(out, 3), -0.5))))
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Reciprocal of the square root."""
 
 
-@unary(np.reciprocal, lambda g, out: neg(mul(g, conj(mul(out, out)))))
+@unary(kernel("elementwise.reciprocal"), lambda g, out: neg(mul(g, conj(mul(out, out)))))
 def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``1 / x``."""
 
@@ -76,7 +72,7 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return pow(input, 2, out=out)
 
 
-@unary(np.sin, lambda g, input: mul(g, conj(cos(input))))
+@unary(kernel("elementwise.sin"), lambda g, input: mul(g, conj(cos(input))))
 def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Sine of angles in radians.
 
@@ -87,7 +83,7 @@ def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
 
 
-@unary(np.cos, lambda g, input: neg(mul(g, conj(sin(input)))))
+@unary(kernel("elementwise.cos"), lambda g, input: neg(mul(g, conj(sin(input)))))
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Cosine of angles in radians."""
 
@@ -122,7 +118,7 @@ def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Hyperbolic cosine."""
 
 
-@unary(np.tanh, lambda g, out: mul(g, conj(sub(1, mul(out, out)))))
+@unary(kernel("elementwise.tanh"), lambda g, out: mul(g, conj(sub(1, mul(out, out)))))
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Hyperbolic tangent.
 
@@ -148,14 +144,7 @@ def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Inverse hyperbolic tangent."""
 
 
-def _sigmoid(a: Any) -> Any:
-    if a.dtype.kind == "c":
-        return 1 / (1 + np.exp(-a))
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0, 1, e) / (1 + e)
-
-
-@unary(_sigmoid, lambda g, out: mul(g, conj(mul(sub(1, out), out))))
+@unary(kernel("elementwise.sigmoid"), lambda g, out: mul(g, conj(mul(sub(1, out), out))))
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     r"""Logistic function, :math:`1 / (1 + e^{-x})`.
 
