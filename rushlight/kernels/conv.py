@@ -9,12 +9,13 @@ by working through the batch in pieces.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from rushlight.kernels import conv_native
+from rushlight.kernels import _context, conv_direct, conv_native
 from rushlight.kernels._geometry import Ints, Padding, conv_output_size, padding_pairs
 from rushlight.kernels.matmul import widened
 
@@ -105,6 +106,72 @@ def _forward_numpy(
     return y
 
 
+def _forward_any(
+    x: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    if x.dtype == np.float32:
+        y = conv_native.forward(x, w, bias, stride, padding, dilation, groups, exact)
+        if y is not None:
+            return y
+    wide = widened(x.dtype)
+    if wide is not None:
+        b = None if bias is None else bias.astype(wide)
+        y = _forward_numpy(x.astype(wide), w.astype(wide), b, stride, padding, dilation, groups)
+        return y.astype(x.dtype)
+    return _forward_numpy(x, w, bias, stride, padding, dilation, groups)
+
+
+Fast = Callable[..., Any]
+_Table = dict[tuple[object, ...], Fast | None]
+# The builtin of a convolution that is done directly, by shape of the weight and geometry.
+_forwards: _Table = {}
+_input_gradients: _Table = {}
+_weight_gradients: _Table = {}
+
+
+def _direct(
+    kind: str,
+    table: _Table,
+    weight_shape: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> Fast | None:
+    """Put the direct path of a convolution into its table, None where there is none."""
+    simple = stride == dilation == (1, 1) and groups == 1
+    simple = simple and all(isinstance(p, int) for p in padding)
+    fast: Fast | None = None
+    if simple and _context.available() and conv_direct.applies(weight_shape):
+        k, c, taps, _ = weight_shape
+        one = (1, 1)
+
+        def forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, p: int, q: int) -> Any:
+            return _forward_any(x, w, b, one, (p, q), one, 1)
+
+        def input_gradient(g: np.ndarray, w: np.ndarray, *sizes: int) -> Any:
+            shape = (len(g), c, *sizes[:2])
+            return _input_gradient_any(g, w, shape, one, sizes[2:], one, 1)
+
+        def weight_gradient(g: np.ndarray, x: np.ndarray, *sizes: int) -> Any:
+            return _weight_gradient_any(g, x, weight_shape, one, sizes[2:], one, 1)
+
+        if kind == "forward":
+            fast = conv_direct.forward(taps, k, forward)
+        elif kind == "input":
+            fast = conv_direct.input_gradient(taps, c, input_gradient)
+        else:
+            fast = conv_direct.weight_gradient(taps, k, weight_gradient)
+    table[weight_shape, stride, padding, dilation, groups] = fast
+    return fast
+
+
 def conv_forward(
     x: np.ndarray,
     w: np.ndarray,
@@ -125,16 +192,14 @@ def conv_forward(
         dilation: distance of the kernel's taps, per dimension.
         groups: number of independent groups of channels.
     """
-    if x.dtype == np.float32:
-        y = conv_native.forward(x, w, bias, stride, padding, dilation, groups, exact)
-        if y is not None:
-            return y
-    wide = widened(x.dtype)
-    if wide is not None:
-        b = None if bias is None else bias.astype(wide)
-        y = _forward_numpy(x.astype(wide), w.astype(wide), b, stride, padding, dilation, groups)
-        return y.astype(x.dtype)
-    return _forward_numpy(x, w, bias, stride, padding, dilation, groups)
+    try:
+        fast = _forwards[w.shape, stride, padding, dilation, groups]
+    except KeyError:
+        fast = _direct("forward", _forwards, w.shape, stride, padding, dilation, groups)
+    if fast is not None:
+        y: np.ndarray = fast(x, w, bias, *padding)
+        return y
+    return _forward_any(x, w, bias, stride, padding, dilation, groups)
 
 
 def _flipped_weight(w: np.ndarray, groups: int) -> np.ndarray:
@@ -186,6 +251,28 @@ def _input_grad_numpy(
     return pad_spatial(gx, tuple((-lo, -hi) for lo, hi in pairs))
 
 
+def _input_gradient_any(
+    g: np.ndarray,
+    w: np.ndarray,
+    input_shape: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    if g.dtype == np.float32:
+        gx = conv_native.input_gradient(g, w, input_shape, stride, padding, dilation, groups, exact)
+        if gx is not None:
+            return gx
+    wide = widened(g.dtype)
+    if wide is not None:
+        gx = _input_grad_numpy(
+            g.astype(wide), w.astype(wide), input_shape, stride, padding, dilation, groups
+        )
+        return gx.astype(g.dtype)
+    return _input_grad_numpy(g, w, input_shape, stride, padding, dilation, groups)
+
+
 def conv_backward_input(
     g: np.ndarray,
     w: np.ndarray,
@@ -202,17 +289,14 @@ def conv_backward_input(
         w: weight ``(K, C // groups, *kernel)``.
         input_shape: shape of the input.
     """
-    if g.dtype == np.float32:
-        gx = conv_native.input_gradient(g, w, input_shape, stride, padding, dilation, groups, exact)
-        if gx is not None:
-            return gx
-    wide = widened(g.dtype)
-    if wide is not None:
-        gx = _input_grad_numpy(
-            g.astype(wide), w.astype(wide), input_shape, stride, padding, dilation, groups
-        )
-        return gx.astype(g.dtype)
-    return _input_grad_numpy(g, w, input_shape, stride, padding, dilation, groups)
+    try:
+        fast = _input_gradients[w.shape, stride, padding, dilation, groups]
+    except KeyError:
+        fast = _direct("input", _input_gradients, w.shape, stride, padding, dilation, groups)
+    if fast is not None:
+        gx: np.ndarray = fast(g, w, *input_shape[2:], *padding)
+        return gx
+    return _input_gradient_any(g, w, input_shape, stride, padding, dilation, groups)
 
 
 def _weight_grad_numpy(
@@ -246,6 +330,30 @@ def _weight_grad_numpy(
     return total.reshape(weight_shape)
 
 
+def _weight_gradient_any(
+    g: np.ndarray,
+    x: np.ndarray,
+    weight_shape: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> np.ndarray:
+    if g.dtype == np.float32:
+        gw = conv_native.weight_gradient(
+            g, x, weight_shape, stride, padding, dilation, groups, exact
+        )
+        if gw is not None:
+            return gw
+    wide = widened(g.dtype)
+    if wide is not None:
+        gw = _weight_grad_numpy(
+            g.astype(wide), x.astype(wide), weight_shape, stride, padding, dilation, groups
+        )
+        return gw.astype(g.dtype)
+    return _weight_grad_numpy(g, x, weight_shape, stride, padding, dilation, groups)
+
+
 def conv_backward_weight(
     g: np.ndarray,
     x: np.ndarray,
@@ -262,19 +370,14 @@ def conv_backward_weight(
         x: input ``(N, C, *spatial)``.
         weight_shape: shape of the weight.
     """
-    if g.dtype == np.float32:
-        gw = conv_native.weight_gradient(
-            g, x, weight_shape, stride, padding, dilation, groups, exact
-        )
-        if gw is not None:
-            return gw
-    wide = widened(g.dtype)
-    if wide is not None:
-        gw = _weight_grad_numpy(
-            g.astype(wide), x.astype(wide), weight_shape, stride, padding, dilation, groups
-        )
-        return gw.astype(g.dtype)
-    return _weight_grad_numpy(g, x, weight_shape, stride, padding, dilation, groups)
+    try:
+        fast = _weight_gradients[weight_shape, stride, padding, dilation, groups]
+    except KeyError:
+        fast = _direct("weight", _weight_gradients, weight_shape, stride, padding, dilation, groups)
+    if fast is not None:
+        gw: np.ndarray = fast(g, x, *weight_shape[2:], *padding)
+        return gw
+    return _weight_gradient_any(g, x, weight_shape, stride, padding, dilation, groups)
 
 
 def conv_backward(
