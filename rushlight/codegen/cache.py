@@ -206,7 +206,9 @@ def _link(data: bytes, exports: Sequence[str], symbols: Mapping[str, int]) -> di
     table = dict(symbols)
     for word in set(data.split(b"\0")):
         name = word.decode("latin-1")
-        if name in _providers or name in loader.LIBC or name.startswith(_BLAS):
+        if sys.platform == "darwin":
+            name = name.removeprefix("_")
+        if name not in exports and (name in _providers or name.startswith(_BLAS)):
             table.setdefault(name, _resolve(name, symbols))
     return llvm.link_object(data, exports, table)
 

@@ -20,7 +20,6 @@ about to make a large result, if it is NumPy's own default.
 
 import ctypes
 import os
-import random
 import sys
 
 from rushlight.codegen import cache, heap_ir, loader, numpy_abi
@@ -48,7 +47,7 @@ class Heap:
         self.state = found["rl_heap"]
         self._trim = ctypes.CFUNCTYPE(None, ctypes.c_int64)(found["rl_heap_trim"])
         self._ensure = ctypes.PYFUNCTYPE(None)(found["rl_heap_ensure"])
-        self._set("secret", random.SystemRandom().getrandbits(63) | 1)
+        self._set("secret", int.from_bytes(os.urandom(8), "little") | 1)
         self._set("idle_limit", memory.total_bytes() // 4)
         self._callback = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(self._pressed)
         self._set("notify", ctypes.cast(self._callback, ctypes.c_void_p).value or 0)

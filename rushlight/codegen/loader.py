@@ -56,7 +56,7 @@ def address_of(name: str) -> int:
     if name.startswith(("Py", "_Py")):
         library: ctypes.CDLL = ctypes.pythonapi
     elif name in LIBC:
-        library = ctypes.CDLL(None)
+        library = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
     else:
         raise KeyError(name)
     try:
@@ -146,7 +146,7 @@ class _Object:
                     raise LoadError(f"section {self.names[i]} aligned to {align}")
                 if kind == _PROGBITS and section[4] + size > len(self.data):
                     raise LoadError(f"section {self.names[i]} runs past the end")
-                if size > 1 << 30:
+                if size > 1 << 26:
                     raise LoadError(f"section {self.names[i]} has {size} bytes")
                 align = max(align, 64)
                 position = -(-position // align) * align
