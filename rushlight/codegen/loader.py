@@ -34,6 +34,9 @@ _LIBC_NAMES = (
 LIBC = tuple(_LIBC_NAMES.split())
 
 
+_DAMAGE = (struct.error, IndexError, UnicodeDecodeError, OverflowError)  # from reading nonsense
+
+
 class LoadError(Exception):
     """The object file is damaged, or holds something that this loader does not know."""
 
@@ -240,14 +243,14 @@ def place(data: bytes, exports: Sequence[str], resolve: Callable[[str], int]) ->
     pages = _get_pages()
     try:
         parsed = _Object(data)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise LoadError(str(error)) from error
     base = pages.reserve(parsed.total_bytes)
     try:
         found = _fill(parsed, base, exports, resolve)
         if parsed.code_bytes and pages.protect(base, parsed.code_bytes, 5):  # read | execute
             raise PermissionError("executable pages are forbidden")
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         pages.unmap(base, parsed.total_bytes)
         raise LoadError(str(error)) from error
     except BaseException:
