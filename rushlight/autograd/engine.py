@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
+
 from rushlight.autograd.anomaly import checked_apply
 from rushlight.autograd.node import Grads, Node, edge_of
 from rushlight.core.state import defaults, state
-from rushlight.core.tensor import LEAF, Tensor
+from rushlight.core.tensor import LEAF, Tensor, wrap
 
 
 class Helpers:
     """Operations that the engine needs; ``ops`` puts them here when it is imported."""
 
     add: Any
-    add_: Any
+    accumulate: Any
     clone: Any
     copy_: Any
     zero_: Any
@@ -161,7 +163,7 @@ def _reach_leaf(
     elif create_graph:
         leaf._grad = helpers.add(held, grad)
     else:
-        helpers.add_(held, grad)
+        helpers.accumulate(held, grad)
     if meta is not None and meta.accumulate_hooks:
         for hook in list(meta.accumulate_hooks.values()):
             hook(leaf)
@@ -261,7 +263,7 @@ def _root_grad(t: Tensor, grad: Tensor | None, i: int) -> Tensor:
             raise RuntimeError(
                 f"grad can be implicitly created only for real scalar outputs but got {t.dtype}"
             )
-        return helpers.ones_like(t)  # type: ignore[no-any-return]
+        return wrap(np.ones(t._array.shape, t._array.dtype))
     if not isinstance(grad, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad._array.shape != t._array.shape:

@@ -107,6 +107,28 @@ def _requires_grad(values: Any) -> bool:
     return False
 
 
+def _straight_into(into: Callable[..., Any], input: Tensor, args: tuple[Any, ...]) -> bool:
+    """Runs a kernel that writes its result into ``input``; False if the operands are unusual."""
+    array = input._array
+    if array.dtype.kind != "f" or array.dtype.itemsize < 4 or not array.flags.c_contiguous:
+        return False
+    if args:
+        other = args[0]
+        if isinstance(other, Tensor):
+            b = other._array
+            if b.dtype is not array.dtype or b.shape != array.shape:
+                return False
+        elif type(other) is float or type(other) is int:
+            b = float(other)
+        else:
+            return False
+        into(array, b, array)
+    else:
+        into(array, array)
+    bump_version(input)
+    return True
+
+
 def inplace(function: Callable[..., Tensor], input: Tensor, args: Any, kwargs: Any) -> Tensor:
     """``input`` after its values were replaced by ``function(input, *args, **kwargs)``.
 
@@ -117,7 +139,9 @@ def inplace(function: Callable[..., Tensor], input: Tensor, args: Any, kwargs: A
         _requires_grad((input,)) or _requires_grad(args) or _requires_grad(kwargs.values())
     )
     if not recording:
-        store(input, function(input, *args, **kwargs))
+        into = getattr(function, "into", None)
+        if into is None or kwargs or not _straight_into(into, input, args):
+            store(input, function(input, *args, **kwargs))
         return input
     check_writable(input)
     old = wrap(input._array)

@@ -23,12 +23,16 @@ class KernelRef:
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
         self.primitive: Primitive | None = None
+        self.made: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any) -> Any:
+        if self.made is not None:
+            return self.made(*args)
         module = importlib.import_module(f"rushlight.kernels.{self.module}")
         result = getattr(module, self.name)(*args)
-        if self.primitive is not None:  # by now the builtin has taken the name's place
-            self.primitive.eager = getattr(module, self.name)
+        self.made = getattr(module, self.name)  # by now the builtin has taken the name's place
+        if self.primitive is not None:
+            self.primitive.eager = self.made
         return result
 
 
@@ -36,6 +40,14 @@ def kernel(path: str) -> KernelRef:
     """The kernel called "module.name" in ``rushlight.kernels``."""
     module, _, name = path.rpartition(".")
     return KernelRef(module, name)
+
+
+def attach_kernel(op: Any, eager: Any, primitive: Primitive) -> None:
+    """Tells a kernel its primitive, and the operation the kernel that writes in place."""
+    if isinstance(eager, KernelRef):
+        eager.primitive = primitive
+        if eager.name not in ("sin", "cos"):
+            op.into = KernelRef(eager.module, eager.name + "_out")
 
 
 def as_eager(function: Any) -> Callable[..., Any]:
@@ -76,8 +88,6 @@ def unary(
         primitive = Primitive(
             name or function.__name__, as_eager(eager), vjp=rules, node_name=node_name
         )
-        if isinstance(eager, KernelRef):
-            eager.primitive = primitive
         to_float = integers == "float"
 
         def op(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -89,6 +99,7 @@ def unary(
             result = apply1(primitive, input)
             return result if out is None else write_out(out, result)
 
+        attach_kernel(op, eager, primitive)
         return _finish(op, function, primitive)  # type: ignore[no-any-return]
 
     return declare
@@ -127,8 +138,6 @@ def binary(
             broadcast=True,
             node_name=node_name,
         )
-        if isinstance(eager, KernelRef):
-            eager.primitive = primitive
 
         def op(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
             if check is not None:
@@ -140,6 +149,7 @@ def binary(
                 raise _explain(input, other) from None
             return result if out is None else write_out(out, result)
 
+        attach_kernel(op, eager, primitive)
         return _finish(op, function, primitive)  # type: ignore[no-any-return]
 
     return declare

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from rushlight.base.dtypes import bool_
-from rushlight.core.tensor import Tensor
+from rushlight.core.tensor import Tensor, bump_version
+from rushlight.ops._dispatch import store
 from rushlight.ops._elementwise import binary, kernel, unary
 from rushlight.ops._late import late
 from rushlight.ops._primitive import INTEGER_RESULT, PIECEWISE_CONSTANT
@@ -38,6 +39,19 @@ def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) ->
     return _add(input, other, out=out)
 
 
+ADD_INTO = kernel("elementwise.add_out")
+
+
+def accumulate(held: Tensor, grad: Tensor) -> None:
+    """Adds ``grad`` to ``held`` in place, without history: how gradients gather."""
+    a, b = held._array, grad._array
+    if a.shape == b.shape and a.dtype == b.dtype:
+        ADD_INTO(a, b, a)
+        bump_version(held)
+    else:
+        store(held, _add(held, grad))
+
+
 def _check_alpha(alpha: Any, input: Any, other: Any) -> None:
     to = result_type(input, other)
     if to.category < 2 and isinstance(alpha, float):
@@ -66,7 +80,10 @@ def _no_bool_sub(input: Any, other: Any) -> None:
 
 
 @binary(
-    kernel("elementwise.sub"), {"input": lambda g: g, "other": lambda g: neg(g)}, name="sub", check=_no_bool_sub
+    kernel("elementwise.sub"),
+    {"input": lambda g: g, "other": lambda g: neg(g)},
+    name="sub",
+    check=_no_bool_sub,
 )
 def _sub(input: Any, other: Any) -> Tensor:
     """Subtraction without ``alpha``."""
@@ -398,6 +415,8 @@ def true_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     return _div(input, other, out=out)
 
 
+add.into, sub.into, neg.into = _add.into, _sub.into, _neg.into
+div.into = true_divide.into = _div.into
 subtract, multiply, divide, negative, absolute = sub, mul, div, neg, abs
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 

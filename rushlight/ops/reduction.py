@@ -10,6 +10,7 @@ from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core.quiet import quiet
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import wrap_dims, write_out
+from rushlight.ops._elementwise import kernel
 from rushlight.ops._primitive import Primitive, apply1
 from rushlight.ops._promote import cast
 from rushlight.ops.elementwise import div
@@ -30,18 +31,46 @@ def spread(g: Tensor, shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bo
     return expand(g, shape)
 
 
-@quiet
+def _spread(g: np.ndarray, shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> Any:
+    out = np.empty(shape, g.dtype)
+    if g.ndim == 0:
+        out.fill(g)
+    else:
+        np.copyto(out, g if keepdim else g.reshape(keep_shape(shape, dims)))
+    return out
+
+
+# The gradient of a sum, in memory of its own: what follows reads it in order.
+SPREAD = Primitive(
+    "spread",
+    _spread,
+    params=("shape", "dims", "keepdim"),
+    vjp={"input": lambda g, dims, keepdim: apply1(SUM, g, dims, keepdim)},
+    node_name="ExpandBackward0",
+)
+
+
 def _sum(a: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> Any:
+    if len(dims) == a.ndim and not keepdim:
+        return SUM_ALL(a)
+    return _sum_dims(a, dims, keepdim)
+
+
+@quiet
+def _sum_dims(a: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> Any:
     if a.dtype.itemsize <= 2 and a.dtype.kind in "fV":
         return a.astype(np.float32).sum(axis=dims, keepdims=keepdim).astype(a.dtype)
     return np.add.reduce(a, axis=dims, keepdims=keepdim, dtype=a.dtype)
 
 
+SUM_ALL = kernel("reduction.sum_all")
 SUM = Primitive(
     "sum",
     _sum,
     params=("dims", "keepdim"),
-    vjp={"input": lambda g, input_shape, dims, keepdim: spread(g, input_shape, dims, keepdim)},
+    vjp={
+        "input": lambda g, input_shape, dims, keepdim: apply1(SPREAD, g, input_shape, dims, keepdim)
+    },
 )
 
 
@@ -118,7 +147,7 @@ def _mean_rule(
     g: Tensor, input_shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool
 ) -> Tensor:
     count = math.prod([input_shape[d] for d in dims])
-    return spread(div(g, count), input_shape, dims, keepdim)
+    return apply1(SPREAD, div(g, count), input_shape, dims, keepdim)
 
 
 MEAN = Primitive("mean", _mean, params=("dims", "keepdim"), vjp={"input": _mean_rule})

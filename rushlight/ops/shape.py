@@ -169,18 +169,27 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     return apply1(CLONE, input, "C")
 
 
+def _expand(array: ndarray, shape: tuple[int, ...]) -> ndarray:
+    if array.ndim == 0 and array.flags.c_contiguous and array.dtype.kind != "V":
+        out = np.ndarray(shape, array.dtype, array, 0, (0,) * len(shape))
+        return out
+    lead = len(shape) - array.ndim
+    strides = (0,) * lead + tuple(
+        [
+            0 if n == 1 and m != 1 else s
+            for s, n, m in zip(array.strides, array.shape, shape[lead:], strict=True)
+        ]
+    )
+    return np.lib.stride_tricks.as_strided(array, shape, strides)
+
+
 EXPAND = Primitive(
     "expand",
-    lambda a, shape: np.lib.stride_tricks.as_strided(
-        a, shape, (0,) * (len(shape) - a.ndim) + tuple(
-            [0 if n == 1 != m else s
-             for s, n, m in zip(a.strides, a.shape, shape[len(shape) - a.ndim :])]
-        )
-    ),
+    _expand,
     params=("shape",),
     vjp={"input": lambda g, input_shape: sum_to_size(g, input_shape)},
     view=True,
-)  # fmt: skip
+)
 
 
 def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Tensor:

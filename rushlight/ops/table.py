@@ -103,7 +103,7 @@ late.__dict__.update(METHODS)
 late.__dict__.update(FUNCTIONS)
 
 helpers.add = elementwise.add
-helpers.add_ = METHODS["add_"]
+helpers.accumulate = elementwise.accumulate
 helpers.clone = shape.clone
 helpers.copy_ = fill.copy_
 helpers.zero_ = fill.zero_
