@@ -113,6 +113,21 @@ def _columns(f: Function, rows: list[Value], width: int) -> list[Value]:
     return out
 
 
+def _next_place(f: Function, s: dict[str, Value], place: list[Value]) -> list[Value]:
+    """Return the sample, tile row and tile column of the following tile."""
+    n, ty, tx = place
+    zero = f.i64(0)
+    right = tx + 1
+    wrapped = right.eq(s["TW"])
+    down = f.select(wrapped, ty + 1, ty)
+    through = down.eq(s["TH"])
+    return [
+        f.select(through, n + 1, n),
+        f.select(through, zero, down),
+        f.select(wrapped, zero, right),
+    ]
+
+
 def _place(f: Function, s: dict[str, Value], tile: Value) -> tuple[Value, Value, Value]:
     """Return the sample, tile row and tile column of a tile."""
     per = s["TH"] * s["TW"]
@@ -161,8 +176,10 @@ def define_tiles(
     lanes = Value(f, f"<{', '.join(f'i32 {n}' for n in range(8))}>", vec(8, I32))
     bound = f.splat(f.cast("trunc", wide, I32), 8)
     offsets = [plane * (4 * i) for i in range(4)]
-    with f.loop(0, count) as t:
-        n, ty, tx = _place(f, s, first + t.index)
+    begin = list(_place(f, s, first))
+    with f.loop(0, channels, width) as c, f.loop(0, count, 1, begin) as t:
+        n, ty, tx = t.values
+        t.next(*_next_place(f, s, t.values))
         y0, x0 = ty * step, tx * step
         if padded:
             y0, x0 = y0 - s["PY"], x0 - s["PX"]
@@ -170,28 +187,27 @@ def define_tiles(
         inside = f.emit(f"icmp ult {position.kind} {position.text}, {bound.text}", vec(8, "i1"))
         corner = f.at(planes, n * channels * plane + y0 * wide + x0)
         target = f.at(v, t.index * channels)
-        with f.loop(0, channels, width) as c:
-            source = f.at(corner, c.index * plane)
-            bases = [f.at(source, plane * (4 * i)) for i in range(width // 4)]
-            with f.loop(0, rows) as r:
-                yy = y0 + r.index
-                ok = f.emit(f"icmp ult i64 {yy.text}, {height.text}", "i1")
-                mask = f.select(ok, inside, Value(f, "zeroinitializer", inside.kind))
-                loaded = []
-                for base in bases:
-                    here = f.at(base, r.index * wide)
-                    loaded += [f.masked_load(f.at(here, o, "i8"), mask, half) for o in offsets]
-                for q, o in enumerate(transform(_columns(f, loaded, width)[:rows])):
-                    f.store(o, f.at(buffer, r.index * 6 + q, kind), align=4 * width)
-            with f.loop(0, 6) as j:
-                column = [
-                    f.load(f.at(buffer, j.index + 6 * i, kind), kind, align=4 * width)
-                    for i in range(rows)
-                ]
-                p = f.at(f.at(target, c.index), j.index * apart)
-                for o in transform(column):
-                    f.store(o, p)
-                    p = f.at(p, apart * 6)
+        source = f.at(corner, c.index * plane)
+        bases = [f.at(source, plane * (4 * i)) for i in range(width // 4)]
+        with f.loop(0, rows) as r:
+            yy = y0 + r.index
+            ok = f.emit(f"icmp ult i64 {yy.text}, {height.text}", "i1")
+            mask = f.select(ok, inside, Value(f, "zeroinitializer", inside.kind))
+            loaded = []
+            for base in bases:
+                here = f.at(base, r.index * wide)
+                loaded += [f.masked_load(f.at(here, o, "i8"), mask, half) for o in offsets]
+            for q, o in enumerate(transform(_columns(f, loaded, width)[:rows])):
+                f.store(o, f.at(buffer, r.index * 6 + q, kind), align=4 * width)
+        with f.loop(0, 6) as j:
+            column = [
+                f.load(f.at(buffer, j.index + 6 * i, kind), kind, align=4 * width)
+                for i in range(rows)
+            ]
+            p = f.at(f.at(target, c.index), j.index * apart)
+            for o in transform(column):
+                f.store(o, p)
+                p = f.at(p, apart * 6)
     f.ret()
 
 
@@ -212,47 +228,43 @@ def _output_stage(module: Module, width: int, m: int) -> None:
     buffer = f.alloca(kind, 6 * m)
     plane = s["OH"] * s["OW"]
     step = rows * s["K"] + SKEW
-    with f.loop(0, count) as t:
-        n, ty, tx = _place(f, s, first + t.index)
+    begin = list(_place(f, s, first))
+    with f.loop(0, s["K"], width) as k, f.loop(0, count, 1, begin) as t:
+        n, ty, tx = t.values
+        t.next(*_next_place(f, s, t.values))
         y0, x0 = ty * m, tx * m
         corner = f.at(s["y"], n * s["K"] * plane + y0 * s["OW"] + x0)
         columns = f.minimum(s["OW"] - x0, m)
         high = f.minimum(s["OH"] - y0, m)
         mask = f.lanes_below(columns, 4)
         source = f.at(v, t.index * s["K"])
-        with f.loop(0, s["K"], width) as k:
-            with f.loop(0, 6) as j:
-                p = f.at(f.at(source, k.index), j.index * step)
-                points = []
-                for _ in range(6):
-                    points.append(f.load(p, kind))
-                    p = f.at(p, step * 6)
-                for q, o in enumerate(_output_points(points, m)):
-                    f.store(o, f.at(buffer, j.index + 6 * q, kind), align=4 * width)
-            bias = f.load(f.at(s["bias"], k.index), kind)
-            with f.loop(0, high) as i:
-                row = [
-                    f.load(f.at(buffer, i.index * 6 + j, kind), kind, align=4 * width)
-                    for j in range(6)
-                ]
-                four = [q + bias for q in _output_points(row, m)]
-                four += [f.const(0.0, kind)] * (4 - m)
-                pairs = [
-                    _interleave(f, width, four[a], four[a + 1], h, 1)
-                    for a in (0, 2)
-                    for h in (0, 1)
-                ]
-                quads = [
-                    _interleave(f, width, pairs[a], pairs[2 + a], h, 2)
-                    for a in (0, 1)
-                    for h in (0, 1)
-                ]
-                p = f.at(f.at(corner, k.index * plane), i.index * s["OW"])
-                for channel in range(width):
-                    lane = channel // 4
-                    values = f.shuffle(quads[channel % 4], None, range(4 * lane, 4 * lane + 4))
-                    f.masked_store(values, p, mask)
-                    p = f.at(p, plane)
+        with f.loop(0, 6) as j:
+            p = f.at(f.at(source, k.index), j.index * step)
+            points = []
+            for _ in range(6):
+                points.append(f.load(p, kind))
+                p = f.at(p, step * 6)
+            for q, o in enumerate(_output_points(points, m)):
+                f.store(o, f.at(buffer, j.index + 6 * q, kind), align=4 * width)
+        bias = f.load(f.at(s["bias"], k.index), kind)
+        with f.loop(0, high) as i:
+            row = [
+                f.load(f.at(buffer, i.index * 6 + j, kind), kind, align=4 * width) for j in range(6)
+            ]
+            four = [q + bias for q in _output_points(row, m)]
+            four += [f.const(0.0, kind)] * (4 - m)
+            pairs = [
+                _interleave(f, width, four[a], four[a + 1], h, 1) for a in (0, 2) for h in (0, 1)
+            ]
+            quads = [
+                _interleave(f, width, pairs[a], pairs[2 + a], h, 2) for a in (0, 1) for h in (0, 1)
+            ]
+            p = f.at(f.at(corner, k.index * plane), i.index * s["OW"])
+            for channel in range(width):
+                lane = channel // 4
+                values = f.shuffle(quads[channel % 4], None, range(4 * lane, 4 * lane + 4))
+                f.masked_store(values, p, mask)
+                p = f.at(p, plane)
     f.ret()
 
 
@@ -418,12 +430,12 @@ def weight_ir(taps: int, panel: int) -> str:
                 for q, o in enumerate(weight_rows(column)):
                     f.store(o, f.at(buffer, j.index + q * taps, wide), align=64)
             out = f.at(target, c.index * panel)
-            with f.loop(0, 6) as i:
+            with f.loop(0, 6) as line:
                 row = [
-                    f.load(f.at(buffer, i.index * taps + j, wide), wide, align=64)
-                    for j in range(taps)
+                    f.load(f.at(buffer, line.index * taps + q, wide), wide, align=64)
+                    for q in range(taps)
                 ]
-                p = f.at(out, i.index * 6 * (s["C"] * s["K"]))
+                p = f.at(out, line.index * 6 * (s["C"] * s["K"]))
                 for point in weight_rows(row):
                     f.store(f.cast("fptrunc", point, vec(8)), p)
                     p = f.at(p, s["C"] * s["K"])

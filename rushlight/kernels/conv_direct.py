@@ -12,7 +12,7 @@ from rushlight.kernels import _context, _direct_ir, _emit
 _TAPS = (3, 5)
 _BLOCKS = (8, 7, 6, 5, 4)
 # Products per result beyond which columns and BLAS are as fast.
-_DEPTH = 128
+_DEPTH = 300
 
 _FORWARD = (
     "x: f32[n,c,h,w], f: f32[k,c,r,s], b: f32[k]?, p: int, q: int"
