@@ -12,7 +12,8 @@ import numpy as np
 
 from rushlight.base.dtypes import by_name
 from rushlight.base.errors import unsupported
-from rushlight.serialization import legacy, weights_only as restricted
+from rushlight.serialization import legacy
+from rushlight.serialization import weights_only as restricted
 from rushlight.serialization.archive import Reader, Writer, is_zip, write_head
 from rushlight.serialization.files import is_path, opened_for_reading, opened_for_writing
 from rushlight.serialization.location import Restore, restorer
@@ -203,7 +204,7 @@ class _Source:
 
 def _known(module: str, name: str) -> Any:
     """What PyTorch's files mean by a name of ``torch`` or ``torchvision``; None for others."""
-    root = module.split(".")[0]
+    root = module.split(".", maxsplit=1)[0]
     if root not in ("torch", "torchvision"):
         return None
     if module in ("torch", "torch.storage"):

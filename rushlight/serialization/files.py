@@ -34,7 +34,9 @@ def replacing(path: str) -> Iterator[Any]:
     if not os.path.isdir(folder):
         raise RuntimeError(f"Parent directory {folder} does not exist.")
     if os.path.isdir(path):
-        raise RuntimeError("open file failed with strerror: Is a directory")
+        raise RuntimeError(
+            "[enforce fail at inline_container.cc] . open file failed with strerror: Is a directory"
+        )
     if _direct(path):
         with open(path, "wb") as file:
             yield file
@@ -43,7 +45,10 @@ def replacing(path: str) -> Iterator[Any]:
     try:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
-        raise RuntimeError(f"open file failed with strerror: {error.strerror}, file path: {path}") from error  # fmt: skip  # noqa: E501
+        raise RuntimeError(
+            f"[enforce fail at inline_container.cc] . open file failed with strerror: "
+            f"{error.strerror}, file path: {path}"
+        ) from error
     try:
         with open(handle, "wb", buffering=1 << 16) as file:
             yield file
@@ -84,8 +89,9 @@ def opened_for_writing(f: Any) -> Iterator[Any]:
             at = written.tell()
         raise with_notes(
             RuntimeError(
-                f"[enforce fail at inline_container.cc] . unexpected pos {at}: {error.strerror or error}"
-            ),  # fmt: skip  # noqa: E501
+                f"[enforce fail at inline_container.cc] . unexpected pos {at}: "
+                f"{error.strerror or error}"
+            ),
             f"{path} is as it was before.",
         ) from error
 

@@ -93,7 +93,9 @@ class _Reader:
             storage = self.storages[key]
             head = file.read(8)
             if len(head) != 8:
-                raise RuntimeError("unexpected EOF, expected 8 more bytes. The file might be corrupted.")  # fmt: skip  # noqa: E501
+                raise RuntimeError(
+                    "unexpected EOF, expected 8 more bytes. The file might be corrupted."
+                )
             (numel,) = struct.unpack("<q", head)
             if numel * itemsizes[key] != storage.nbytes():
                 raise RuntimeError(

@@ -30,7 +30,7 @@ def restorer(map_location: Any) -> Restore:
 def place(storage: UntypedStorage, location: Any) -> UntypedStorage:
     """The storage itself if it belongs on the CPU, else RuntimeError."""
     name = str(location)
-    kind = name.split(":")[0]
+    kind = name.split(":", maxsplit=1)[0]
     if kind == "cpu":
         return storage
     if kind == "meta":

@@ -1,0 +1,5 @@
+"""``import torch`` without PyTorch: see :func:`install`."""
+
+from rushlight.alias.finder import install, installed, uninstall
+
+__all__ = ["install", "installed", "uninstall"]

@@ -1,0 +1,1 @@
+"""The command ``rushlight``: run, train, predict, info."""
