@@ -13,6 +13,7 @@ from .loopir import (
     Acc,
     Accum,
     Alloc,
+    At,
     For,
     If,
     IRError,
@@ -63,6 +64,8 @@ class _Function(Writer):
                 self.entry.append(
                     f"  %{s.name}.buffer = alloca [{s.count} x {LLVM[s.dtype]}], align 64"
                 )
+            elif isinstance(s, At):
+                self.buffers[s.name] = self.new(f"inttoptr i64 {self.scalar(s.address)} to ptr")
             elif isinstance(s, Return):
                 self.line(f"ret i64 {self.scalar(s.value)}")
 

@@ -14,6 +14,7 @@ from .loopir import (
     Acc,
     Accum,
     Alloc,
+    At,
     Expr,
     For,
     If,
@@ -89,6 +90,7 @@ class _State:
         self.accumulators: dict[str, tuple[Acc, list[Any], bool]] = {}
         self.expanded: dict[Expr, Expr] = {}
         self.result = 0
+        self.memory: Sequence[Any] = ()
 
     def value(self, e: Expr) -> Any:
         return self._value(expand(e, self.expanded), {})
@@ -119,10 +121,20 @@ class _State:
                 self.accumulate(s)
             elif isinstance(s, Alloc):
                 self.buffers[s.name] = np.zeros(s.count, DTYPE[s.dtype])
+            elif isinstance(s, At):
+                self.buffers[s.name] = self.at(self.integer(s.address), DTYPE[s.dtype])
             elif isinstance(s, For):
                 self.loop(s)
             elif isinstance(s, Return):
                 self.result = self.integer(s.value)
+
+    def at(self, address: int, dtype: Any) -> Any:
+        """The rest of the array of ``memory`` that holds ``address``."""
+        for array in self.memory:
+            offset = address - array.__array_interface__["data"][0]
+            if array.dtype == dtype and 0 <= offset < max(array.nbytes, 1):
+                return array.reshape(-1)[offset // array.itemsize :]
+        raise IRError(f"no array of {dtype} at {address:#x}")
 
     def accumulate(self, s: Accum) -> None:
         acc, held, across = self.accumulators[s.name]
@@ -152,8 +164,13 @@ class _State:
             self.names[a.name] = self.accumulators[a.name][1][0]
 
 
-def interpret(kernel: Kernel, arguments: Sequence[Any]) -> int:
+def interpret(kernel: Kernel, arguments: Sequence[Any], memory: Sequence[Any] = ()) -> int:
     """Run ``kernel`` on one-dimensional arrays and numbers, in the order of its parameters.
+
+    Args:
+        kernel: what to run.
+        arguments: for each parameter an array or a number.
+        memory: contiguous arrays that addresses in the arguments point into.
 
     Returns:
         The kernel's result code. Buffers are written in place.
@@ -166,6 +183,7 @@ def interpret(kernel: Kernel, arguments: Sequence[Any]) -> int:
         else:
             buffers[param.name] = np.asarray(argument)
     state = _State(buffers, names)
+    state.memory = memory
     with np.errstate(all="ignore"):
         state.run(kernel.body)
     return state.result

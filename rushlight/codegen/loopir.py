@@ -3,7 +3,7 @@
 Note: the grammar
     kernel    ::= name(param, ...) { statement ... }
     param     ::= buffer (in, out, inout; a dtype) or scalar (a dtype)
-    statement ::= For | Let | Store | Accum | If | Alloc | Return
+    statement ::= For | Let | Store | Accum | If | Alloc | At | Return
     expr      ::= const | var | load | neg abs sqrt floor | add sub mul div rem min max
                   | and or xor shl ashr | copysign | fma | lt le gt ge eq ne
                   | select | cast | bitcast
@@ -329,6 +329,18 @@ class Alloc(Statement):
         self.name, self.dtype, self.count = name, dtype, count
 
 
+class At(Statement):
+    """``name``: a buffer at an address (an ``i64``), for tables of pointers. The caller must know."""
+
+    __slots__ = ("address", "dtype", "name")
+
+    def __init__(self, name: str, dtype: str, address: Expr) -> None:
+        self.name, self.dtype, self.address = name, dtype, address
+
+    def __getitem__(self, index: "Expr | int") -> Expr:
+        return load(self.name, index, self.dtype)
+
+
 class Return(Statement):
     """The kernel's result code, an ``i64``; the last statement. Without it a kernel returns 0."""
 
@@ -450,6 +462,8 @@ def _lines(body: Sequence[Statement], indent: str) -> Iterator[str]:
             yield f"{indent}{s.name} <- {s.value}"
         elif isinstance(s, Alloc):
             yield f"{indent}{s.name} = alloc {s.dtype} x {s.count}"
+        elif isinstance(s, At):
+            yield f"{indent}{s.name} = {s.dtype} at {s.address}"
         elif isinstance(s, Return):
             yield f"{indent}return {s.value}"
         else:
@@ -470,6 +484,8 @@ def expressions(s: Statement) -> tuple[Expr, ...]:
         return (s.index, s.value)
     if isinstance(s, If):
         return (s.condition,)
+    if isinstance(s, At):
+        return (s.address,)
     if isinstance(s, (Let, Accum, Return)):
         return (s.value,)
     return ()

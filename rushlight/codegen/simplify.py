@@ -5,7 +5,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .interpret import DTYPE, apply
-from .loopir import FLOATS, Acc, Accum, Expr, For, If, Let, Return, Statement, Store, const, rebuild
+from .loopir import (
+    FLOATS,
+    Acc,
+    Accum,
+    At,
+    Expr,
+    For,
+    If,
+    Let,
+    Return,
+    Statement,
+    Store,
+    const,
+    rebuild,
+)
 
 
 def simplify(e: Expr, memo: dict[Expr, Expr]) -> Expr:
@@ -92,6 +106,8 @@ def _map(s: Statement, change: Callable[[Expr], Expr]) -> Statement:
         return Let(s.name, change(s.value))
     if isinstance(s, Accum):
         return Accum(s.name, change(s.value))
+    if isinstance(s, At):
+        return At(s.name, s.dtype, change(s.address))
     if isinstance(s, Return):
         return Return(change(s.value))
     return s

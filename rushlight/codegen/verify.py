@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from .loopir import (
     Accum,
     Alloc,
+    At,
     Expr,
     For,
     If,
@@ -63,6 +64,11 @@ class _Checker:
             elif isinstance(s, Accum):
                 if accs.get(s.name) != s.value.dtype:
                     raise IRError(f"{s.name} is no accumulator of {s.value.dtype} in this block")
+            elif isinstance(s, At):
+                self.fresh(s.name)
+                if s.address.dtype != "i64" or self.vector:
+                    raise IRError(f"{s.name}: an address is an i64, outside vector loops")
+                self.buffers[s.name] = (s.dtype, True)
             elif isinstance(s, Alloc):
                 self.fresh(s.name)
                 self.buffers[s.name] = (s.dtype, True)
