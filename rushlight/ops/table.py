@@ -15,17 +15,22 @@ from typing import Any
 
 from rushlight.autograd.engine import helpers
 from rushlight.ops import (
+    activation,
     complex,
+    counting,
     creation,
     cumulative,
     elementwise,
     extremes,
     fill,
+    linear,
     linear_algebra,
     pointwise,
     products,
     reduction,
     shape,
+    softmax,
+    sorting,
     statistics,
 )
 from rushlight.ops._dispatch import inplace_form
@@ -41,10 +46,15 @@ FAMILIES: tuple[ModuleType, ...] = (
     extremes,
     statistics,
     cumulative,
+    sorting,
+    counting,
     creation,
     fill,
     linear_algebra,
     products,
+    linear,
+    activation,
+    softmax,
 )
 
 FUNCTIONS: dict[str, Any] = {}  # of torch
@@ -71,14 +81,24 @@ def _collect(family: ModuleType) -> None:
 
 
 # Families that few programs use: their modules load when one of their names is first used.
-LAZY: dict[str, dict[str, str]] = {}
+LAZY: dict[str, dict[str, str]] = {
+    "convolution": {
+        "TORCH": "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
+        "convolution"
+    },
+}
 
 
 def _deferred(module: str, name: str) -> Any:
     """A stand-in for ``module.name`` that loads it when it is called."""
 
+    target: Any = None
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        return getattr(importlib.import_module(f"rushlight.ops.{module}"), name)(*args, **kwargs)
+        nonlocal target
+        if target is None:
+            target = getattr(importlib.import_module(f"rushlight.ops.{module}"), name)
+        return target(*args, **kwargs)
 
     call.__name__ = call.__qualname__ = name
     return call
