@@ -37,6 +37,10 @@ def _constant(value: float, kind: str) -> str:
     return f"splat ({element} {text})"
 
 
+def _align(kind: str) -> int:
+    return 8 if _element(kind) in (I64, F64, PTR) else 4
+
+
 class Value:
     """A typed operand of the function being written."""
 
@@ -284,7 +288,7 @@ class Function:
         name = f"llvm.masked.load.{self.suffix(kind)}.p0"
         self.module.declare(name, kind, [PTR, I32, mask.kind, kind])
         return self.emit(
-            f"call {kind} @{name}(ptr {base.text}, i32 4, {mask.kind} {mask.text}, "
+            f"call {kind} @{name}(ptr {base.text}, i32 {_align(kind)}, {mask.kind} {mask.text}, "
             f"{kind} zeroinitializer)",
             kind,
         )
@@ -294,7 +298,7 @@ class Function:
         name = f"llvm.masked.store.{self.suffix(value.kind)}.p0"
         self.module.declare(name, "void", [value.kind, PTR, I32, mask.kind])
         self.do(
-            f"call void @{name}({value.kind} {value.text}, ptr {base.text}, i32 4, "
+            f"call void @{name}({value.kind} {value.text}, ptr {base.text}, i32 {_align(value.kind)}, "
             f"{mask.kind} {mask.text})"
         )
 
@@ -313,7 +317,7 @@ class Function:
             low = self.shuffle(value, None, range(width))
             high = self.shuffle(value, None, range(width, 2 * width))
             value = low + high
-        return self.emit(f"extractelement {value.kind} {value.text}, i64 0", F32)
+        return self.emit(f"extractelement {value.kind} {value.text}, i64 0", _element(value.kind))
 
     # Control
 
