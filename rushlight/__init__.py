@@ -22,16 +22,18 @@ from rushlight.base.size import Size
 from rushlight.base.version import __version__
 from rushlight.core.tensor import Tensor
 from rushlight.ops import methods as _methods
+from rushlight.ops.root import ROOT as _ROOT
 from rushlight.ops.table import FUNCTIONS as _FUNCTIONS
 
 globals().update(_FUNCTIONS)
+globals().update(_ROOT)
 globals().update({d.name: d for d in _dtypes.ALL})
 globals().update(_dtypes.ALIASES)
 
 # Loaded on first access. torch's name: rushlight's module.
 _SUBMODULES = (
     "nn", "optim", "utils", "linalg", "fft", "special", "amp", "cuda", "testing", "autograd",
-    "distributed", "serialization", "vision", "alias", "backends",
+    "distributed", "serialization", "vision", "alias", "backends", "random",
 )  # fmt: skip
 _LAZY = {"save": "serialization", "load": "serialization"}
 
@@ -47,6 +49,6 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Size", "Tensor", "__version__", "device", "dtype", "enable_grad", "inference_mode",
-    "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled", *_FUNCTIONS,
+    "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled", *_FUNCTIONS, *_ROOT,
 ]  # fmt: skip
 del _methods

@@ -11,7 +11,7 @@ from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core import bridge, printing
 from rushlight.core.tensor import Tensor, init_fields
 from rushlight.ops import complex as complex_numbers
-from rushlight.ops import creation, elementwise, shape
+from rushlight.ops import creation, elementwise, indexing, shape
 from rushlight.ops._promote import cast
 from rushlight.ops.linear_algebra import matmul
 from rushlight.ops.table import METHODS
@@ -198,6 +198,8 @@ OPERATORS: dict[str, Any] = {
     "__int__": _number(int),
     "__complex__": _number(complex),
     "__index__": _index,
+    "__getitem__": indexing.getitem,
+    "__setitem__": indexing.setitem,
     "__len__": _len,
     "__iter__": _iter,
     "__contains__": _contains,
