@@ -32,19 +32,13 @@ def check_writable(t: Tensor, name: str = "") -> None:
     """Raises RuntimeError if ``t`` may not be changed in place while gradients are recorded."""
     view = t._meta.view if t._meta is not None else None
     edge = edge_of(t)
-    if edge is None:
-        if view is not None and view.base._edge is LEAF and view.creation is None:
-            raise RuntimeError(
-                "a view of a leaf Variable that requires grad is being used in an in-place operation."
-            )
-        return
     if edge is t:
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
     if view is None:
         return
-    if view.base._edge is LEAF:
+    if view.base._edge is LEAF and view.creation is None:
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."
         )
