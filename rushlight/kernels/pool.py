@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.kernels import pool_native
 from rushlight.kernels._geometry import Ints
 from rushlight.kernels.conv import pad_spatial
 from rushlight.kernels.matmul import widened
 
 
+@lru_cache(maxsize=1024)
 def pool_output_size(
     size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> Ints:
@@ -110,6 +112,10 @@ def max_pool(
     nd = len(kernel)
     size = x.shape[x.ndim - nd :]
     out = pool_output_size(size, kernel, stride, padding, dilation, ceil_mode)
+    if nd <= 2 and x.dtype == np.float32:
+        both = pool_native.max_pool(x, out, kernel, stride, padding, dilation)
+        if both is not None:
+            return both
     xp = _padded_lowest(x, _cover(size, kernel, stride, padding, dilation, out))
     (first, origin), offsets = _tap_indices(size, kernel, stride, padding, dilation, out)
     shape = x.shape[: x.ndim - nd] + out
@@ -138,6 +144,10 @@ def max_pool_backward(g: np.ndarray, index: np.ndarray, input_shape: Ints, nd: i
     """
     plane = prod(input_shape[len(input_shape) - nd :])
     planes = prod(input_shape[: len(input_shape) - nd])
+    if g.dtype == np.float32 and planes:
+        gx = pool_native.max_pool_backward(g, index, planes, plane)
+        if gx is not None:
+            return gx.reshape(input_shape)
     flat = index.reshape(planes, -1) + np.arange(0, planes * plane, max(plane, 1))[:planes, None]
     total = np.bincount(
         flat.ravel(), weights=g.ravel().astype(np.float64, copy=False), minlength=planes * plane
@@ -145,6 +155,7 @@ def max_pool_backward(g: np.ndarray, index: np.ndarray, input_shape: Ints, nd: i
     return total.astype(g.dtype).reshape(input_shape)
 
 
+@lru_cache(maxsize=256)
 def _divisor(
     size: Ints,
     kernel: Ints,
@@ -173,6 +184,24 @@ def _divisor(
     return total
 
 
+@lru_cache(maxsize=256)
+def _divisor_plane(
+    size: Ints,
+    kernel: Ints,
+    stride: Ints,
+    padding: Ints,
+    out: Ints,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> np.ndarray:
+    """Return the divisor of every result of a plane as float32."""
+    divisor = _divisor(size, kernel, stride, padding, out, count_include_pad, divisor_override)
+    plane = np.empty(out, np.float32)
+    plane[...] = divisor
+    plane.setflags(write=False)
+    return plane
+
+
 def _axis_slice(ndim: int, axis: int, part: slice) -> tuple[slice, ...]:
     return (slice(None),) * axis + (part,) + (slice(None),) * (ndim - axis - 1)
 
@@ -196,6 +225,13 @@ def avg_pool(
     size = x.shape[x.ndim - nd :]
     ones = (1,) * nd
     out = pool_output_size(size, kernel, stride, padding, ones, ceil_mode)
+    if nd <= 2 and x.dtype == np.float32 and all(out):
+        plane = _divisor_plane(
+            size, kernel, stride, padding, out, count_include_pad, divisor_override
+        )
+        y = pool_native.avg_pool(x, plane, kernel, stride, padding)
+        if y is not None:
+            return y
     wide = widened(x.dtype)
     total = pad_spatial(
         x if wide is None else x.astype(wide), _cover(size, kernel, stride, padding, ones, out)
@@ -226,6 +262,13 @@ def avg_pool_backward(
     nd = len(kernel)
     lead = g.ndim - nd
     size, out = input_shape[lead:], g.shape[lead:]
+    if nd <= 2 and g.dtype == np.float32 and all(out):
+        plane = _divisor_plane(
+            size, kernel, stride, padding, out, count_include_pad, divisor_override
+        )
+        gx = pool_native.avg_pool_backward(g, plane, size, kernel, stride, padding)
+        if gx is not None:
+            return gx
     pairs = _cover(size, kernel, stride, padding, (1,) * nd, out)
     divisor = _divisor(size, kernel, stride, padding, out, count_include_pad, divisor_override)
     wide = widened(g.dtype)
