@@ -13,12 +13,12 @@ import numpy as np
 
 from rushlight.autograd.node import edge_of
 from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.quiet import numeric
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor, bump_version, wrap
-from rushlight.kernels import activation as kernels
 from rushlight.ops._dispatch import check_writable, wrap_dim, write_out
 from rushlight.ops._dispatch import inplace as in_place
-from rushlight.ops._elementwise import numeric
+from rushlight.ops._elementwise import kernel
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply1, apply2, attach
 from rushlight.ops._promote import type_name
@@ -27,6 +27,16 @@ from rushlight.ops.pointwise import exp, sigmoid, tanh
 from rushlight.ops.shape import reshape, slice_dim
 
 Array = np.ndarray
+_gelu_kernel = kernel("activation.gelu")
+_gelu_backward_kernel = kernel("activation.gelu_backward")
+_gelu_tanh_kernel = kernel("activation.gelu_tanh")
+_gelu_tanh_backward_kernel = kernel("activation.gelu_tanh_backward")
+_leaky_relu_kernel = kernel("activation.leaky_relu")
+_leaky_relu_backward_kernel = kernel("activation.leaky_relu_backward")
+_relu_out_kernel = kernel("activation.relu_out")
+_silu_kernel = kernel("activation.silu")
+_silu_backward_kernel = kernel("activation.silu_backward")
+_softplus_kernel = kernel("activation.softplus")
 
 
 def check_floating(kernel: str, input: Tensor, complex_too: bool = False) -> None:
@@ -83,16 +93,20 @@ def _where(input: Tensor, condition: Array) -> Tensor:
 
 RELU_BACKWARD = Primitive(
     "relu_backward",
-    lambda g, out: kernels.relu_backward(g, out),
+    kernel("activation.relu_backward"),
     inputs=("g", "out_"),
     vjp={"g": lambda g, out_: apply2(RELU_BACKWARD, g, out_)},
     node_name="ThresholdBackwardBackward0",
 )
 RELU = Primitive(
     "relu",
-    lambda x: kernels.relu(x),
+    kernel("activation.relu"),
     vjp={"input": lambda g, out: apply2(RELU_BACKWARD, g, out)},
 )
+
+
+for _primitive in (RELU, RELU_BACKWARD):
+    _primitive.eager.primitive = _primitive  # type: ignore[attr-defined]
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -129,7 +143,7 @@ def relu_(input: Tensor) -> Tensor:
     if kind in "bc" or (meta is not None and meta.view is not None) or not array.flags.c_contiguous:
         return in_place(relu, input, (), {})
     if input._edge is None or not state.grad_enabled:
-        kernels.relu_out(array, array)
+        _relu_out_kernel(array, array)
         bump_version(input)
         return input
     check_writable(input)
@@ -137,7 +151,7 @@ def relu_(input: Tensor) -> Tensor:
     old._edge, old._index = edge_of(input), 0
     if type(old._edge) is tuple:
         old._edge, old._index = old._edge
-    kernels.relu_out(array, array)
+    _relu_out_kernel(array, array)
     bump_version(input)
     input._index = 0
     attach(RELU, (old,), (), input)
@@ -148,8 +162,8 @@ def relu_(input: Tensor) -> Tensor:
 
 _leaky_relu = _declare(
     "leaky_relu",
-    lambda x, slope: kernels.leaky_relu(x, slope),
-    lambda g, x, slope: kernels.leaky_relu_backward(g, x, slope),
+    lambda x, slope: _leaky_relu_kernel(x, slope),
+    lambda g, x, slope: _leaky_relu_backward_kernel(g, x, slope),
 )
 _hardtanh = _declare(
     "hardtanh",
@@ -283,8 +297,8 @@ _elu = _declare("elu", _elu_eager, _elu_backward, _elu_slope)
 _celu = _declare("celu", _elu_eager, _elu_backward, _elu_slope)
 _silu = _declare(
     "silu",
-    lambda x: kernels.silu(x),
-    lambda g, x: kernels.silu_backward(g, x),
+    lambda x: _silu_kernel(x),
+    lambda g, x: _silu_backward_kernel(g, x),
     lambda x: mul(sigmoid(x), add(mul(x, sub(1, sigmoid(x))), 1)),
 )
 
@@ -303,9 +317,9 @@ def _gelu_slope(input: Tensor, approximate: str) -> Tensor:
 
 _gelu = _declare(
     "gelu",
-    lambda x, approximate: kernels.gelu(x) if approximate == "none" else kernels.gelu_tanh(x),
+    lambda x, approximate: _gelu_kernel(x) if approximate == "none" else _gelu_tanh_kernel(x),
     lambda g, x, approximate: (
-        kernels.gelu_backward(g, x) if approximate == "none" else kernels.gelu_tanh_backward(g, x)
+        _gelu_backward_kernel(g, x) if approximate == "none" else _gelu_tanh_backward_kernel(g, x)
     ),
     _gelu_slope,
 )
@@ -313,7 +327,7 @@ _gelu = _declare(
 
 def _softplus_eager(x: Array, beta: float, threshold: float) -> Array:
     if beta == 1 and threshold == 20:
-        return kernels.softplus(x)  # type: ignore[no-any-return]
+        return _softplus_kernel(x)  # type: ignore[no-any-return]
     kind = x.dtype.type
     scaled = x * kind(beta)
     return np.where(

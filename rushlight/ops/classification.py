@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.quiet import numeric
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor, wrap
-from rushlight.ops._elementwise import numeric
 from rushlight.ops._primitive import Primitive, apply
 from rushlight.ops._promote import type_name
 from rushlight.ops.activation import check_floating

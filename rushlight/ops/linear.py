@@ -12,8 +12,8 @@ from typing import Any
 from rushlight.base.dtypes import CPP_NAMES, SCALAR_TYPE_NAMES
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor
-from rushlight.kernels import matmul as kernels
 from rushlight.ops._dispatch import write_out
+from rushlight.ops._elementwise import kernel
 from rushlight.ops._late import late
 from rushlight.ops._primitive import NotDifferentiable, Primitive, apply, apply2
 from rushlight.ops._promote import type_name
@@ -25,11 +25,14 @@ from rushlight.ops.shape import expand, reshape, t, transpose, unsqueeze
 
 FUSED = NotDifferentiable("runs only where the backward pass is not recorded")
 
+_linear = kernel("matmul.linear")
+_linear_backward = kernel("matmul.linear_backward")
+
 # linear ---------------------------------------------------------------------------------------
 
 LINEAR_BACKWARD = Primitive(
     "linear_backward",
-    lambda g, x, w, needs: kernels.linear_backward(g, x, w, *needs),
+    lambda g, x, w, needs: _linear_backward(g, x, w, *needs),
     inputs=("g", "input", "weight"),
     params=("needs",),
     vjp=FUSED,
@@ -48,11 +51,14 @@ def _linear_rule(g: Tensor, input: Tensor, weight: Tensor, needs: tuple[bool, ..
 
 LINEAR = Primitive(
     "linear",
-    kernels.linear,
+    kernel("matmul.linear"),
     inputs=("input", "weight", "bias"),
     vjp=_linear_rule,
     node_name="AddmmBackward0",
 )
+
+
+LINEAR.eager.primitive = LINEAR  # type: ignore[attr-defined]
 
 
 def _product_rule(g: Tensor, input: Tensor, weight: Tensor, needs: tuple[bool, bool]) -> Any:
@@ -61,7 +67,7 @@ def _product_rule(g: Tensor, input: Tensor, weight: Tensor, needs: tuple[bool, b
 
 LINEAR_PRODUCT = Primitive(
     "linear_product",
-    lambda x, w: kernels.linear(x, w, None),
+    lambda x, w: _linear(x, w, None),
     inputs=("input", "weight"),
     vjp=_product_rule,
     node_name="MmBackward0",

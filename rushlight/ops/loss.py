@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.quiet import numeric, quiet
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor, wrap
-from rushlight.ops._elementwise import numeric
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply
 from rushlight.ops._promote import cast, result_type, type_name
@@ -132,7 +132,7 @@ def _many(function: Callable[..., Any]) -> Callable[..., Any]:
             return tuple([None if r is None else r.astype(kind) for r in quiet_call(*wide)])
         return quiet_call(*args)
 
-    quiet_call = numeric(function, low_precision=False)
+    quiet_call = quiet(function)
     return eager
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from rushlight.base.dtypes import dtype as Dtype
+from rushlight.base.quiet import numeric
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import wrap_dim, write_out
-from rushlight.ops._elementwise import numeric
 from rushlight.ops._primitive import Primitive, apply1, apply2
 from rushlight.ops._promote import cast
 from rushlight.ops.activation import check_floating
