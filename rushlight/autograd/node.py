@@ -174,8 +174,12 @@ class OpNode(Node):
                 raise changed_error(t._array, version, t._storage, t._edge, t._index)
         if self.out is None:
             return saved
-        outs = []
-        for index, (array, storage, version) in enumerate(self.out):
+        outs: list[Tensor | None] = []
+        for index, record in enumerate(self.out):
+            if record is None:
+                outs.append(None)
+                continue
+            array, storage, version = record
             if storage.version != version:
                 raise changed_error(array, version, storage, self, index)
             t = wrap(array)

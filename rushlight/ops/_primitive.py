@@ -7,7 +7,8 @@ which returns a tuple. The first parameter is the gradient of the output. The ot
 what the rule reads, and only that is kept for the backward pass:
 
     an input's name         the input itself (saved, and checked for in-place changes)
-    ``out``                 the output (a tuple if there are several)
+    ``out``                 the output (a tuple if there are several; only those that the
+                            primitive's ``keep`` counts up are saved, the others are None)
     a parameter's name      that parameter
     ``<input>_shape``       the input's shape
     ``needs``               in joint rules: for each input, whether its gradient is wanted
@@ -143,7 +144,7 @@ class Primitive:
     """An operation: how it computes (``eager``, on arrays) and its gradient rules."""
 
     __slots__ = (
-        "broadcast", "eager", "inputs", "joint", "materialize", "name", "node_class", "node_name",
+        "broadcast", "eager", "inputs", "joint", "keep", "materialize", "name", "node_class", "node_name",
         "params", "plans", "reason", "rules", "view",
     )  # fmt: skip
 
@@ -158,6 +159,7 @@ class Primitive:
         view: bool = False,
         broadcast: bool = False,
         materialize: bool = True,
+        keep: Sequence[int] | None = None,
         node_name: str | None = None,
     ) -> None:
         if name in REGISTRY:
@@ -170,6 +172,7 @@ class Primitive:
         self.view = view
         self.broadcast = broadcast
         self.materialize = materialize
+        self.keep = keep
         self.node_name = node_name or _node_name(name)
         self.node_class: type[OpNode] | None = None
         self.plans: dict[int, Plan] = {}
@@ -278,7 +281,13 @@ def _attach_many(node: Any, plan: Plan, outs: tuple[Tensor, ...]) -> None:
     node.outputs = len(outs)
     node.out = None
     if plan.save_out:
-        node.out = [(t._array, t.storage_version(), t.storage_version().version) for t in outs]
+        keep = plan.primitive.keep
+        node.out = [
+            (t._array, t.storage_version(), t.storage_version().version)
+            if keep is None or i in keep
+            else None
+            for i, t in enumerate(outs)
+        ]
     if plan.primitive.materialize:
         node.more().metadata["outputs"] = [(t._array.shape, t._array.dtype) for t in outs]
     for index, t in enumerate(outs):
