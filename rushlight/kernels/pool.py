@@ -144,7 +144,9 @@ def max_pool_backward(g: np.ndarray, index: np.ndarray, input_shape: Ints, nd: i
     """
     plane = prod(input_shape[len(input_shape) - nd :])
     planes = prod(input_shape[: len(input_shape) - nd])
-    if g.dtype == np.float32 and planes:
+    if not planes:
+        return np.zeros(input_shape, g.dtype)
+    if g.dtype == np.float32:
         gx = pool_native.max_pool_backward(g, index, planes, plane)
         if gx is not None:
             return gx.reshape(input_shape)
