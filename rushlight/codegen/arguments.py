@@ -135,20 +135,15 @@ class ArgumentWriter:
     def tensor(self, tensor: str) -> str:
         """The array in a tensor of a known class that needs no record."""
         assert self.layout is not None
-        kind = self.load("ptr", tensor, abi.TYPE)
-        known = "false"
-        for i in range(table.MAX_CLASSES):
-            same = self.value(f"icmp eq ptr {kind}, {self.word(table.CLASSES + i)}")
-            known = self.value(f"or i1 {known}, {same}")
-        self.check(known)
-        edge = self.load("ptr", tensor, self.layout.edge)
-        none = self.value(f"icmp eq ptr {edge}, @_Py_NoneStruct")
-        self.check(self.value(f"or i1 {none}, %recording.off"))
+        layout = self.layout
+        array = self.value(
+            f"call ptr @rl_array_of(ptr {tensor}, ptr %table, i1 %recording.off, "
+            f"i64 {layout.edge}, i64 {layout.array})"
+        )
+        self.check(self.value(f"icmp ne ptr {array}, null"))
         for offset in self.layout.plain:
             field = self.load("ptr", tensor, offset)
             self.check(self.value(f"icmp eq ptr {field}, @_Py_NoneStruct"))
-        array = self.load("ptr", tensor, self.layout.array)
-        self.check(self.value(f"icmp ne ptr {array}, null"))
         return array
 
     def array(self, parameter: Parameter) -> None:
@@ -165,16 +160,15 @@ class ArgumentWriter:
             self.start(given)
         if array.tensor:
             pointer = self.tensor(pointer)
-        kind = self.load("ptr", pointer, abi.TYPE)
-        self.check(self.value(f"icmp eq ptr {kind}, {self.word(table.NDARRAY)}"))
-        descr = self.load("ptr", pointer, abi.DESCR)
         wanted = self.word(table.DESCRS + DTYPES.index(array.dtype))
-        right = self.value(f"icmp eq ptr {descr}, {wanted}")
         mask = abi.ALIGNED | (0 if array.strided else abi.CONTIGUOUS)
         mask |= abi.WRITEABLE if array.written else 0
-        flags = self.value(f"and i32 {self.load('i32', pointer, abi.FLAGS)}, {mask}")
-        fit = self.value(f"icmp eq i32 {flags}, {mask}")
-        self.check(self.value(f"and i1 {right}, {fit}"))
+        self.check(
+            self.value(
+                f"call i1 @rl_array_fits(ptr {pointer}, ptr {self.word(table.NDARRAY)}, "
+                f"ptr {wanted}, i32 {mask})"
+            )
+        )
         self.dims(array, pointer, bool(join))
         data = self.load("ptr", pointer, abi.DATA)
         if join:
@@ -219,13 +213,13 @@ class ArgumentWriter:
         if known is None:
             if optional:
                 raise self.error(f"...{name} must be known from a parameter before")
-            size = self.value(f"call i64 @product(ptr {dims}, i64 {count}, ptr null)")
+            size = self.value(f"call i64 @rl_product(ptr {dims}, i64 {count}, ptr null)")
             self.check(self.value(f"icmp ne i64 {size}, 0"))
             self.groups[name] = (dims, count)
             self.numbers[name] = size
             return
         self.check(self.value(f"icmp eq i64 {count}, {known[1]}"))
-        size = self.value(f"call i64 @product(ptr {dims}, i64 {count}, ptr {known[0]})")
+        size = self.value(f"call i64 @rl_product(ptr {dims}, i64 {count}, ptr {known[0]})")
         self.check(self.value(f"icmp ne i64 {size}, -1"))
 
     def scalar(self, parameter: Parameter) -> None:
@@ -305,7 +299,7 @@ class ArgumentWriter:
             assert parameter.array is not None
             item = abi.ITEM_BYTES[parameter.array.dtype]
             pointer = self.arrays[parameter.name]
-            pair = self.value(f"call {{ i64, i64 }} @extent(ptr {pointer}, i64 {item})")
+            pair = self.value(f"call {{ i64, i64 }} @rl_extent(ptr {pointer}, i64 {item})")
             ends.append([self.value(f"extractvalue {{ i64, i64 }} {pair}, {i}") for i in (0, 1)])
         before = self.value(f"icmp ule i64 {ends[0][1]}, {ends[1][0]}")
         behind = self.value(f"icmp ule i64 {ends[1][1]}, {ends[0][0]}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.codegen import arguments, cache, heap, numpy_abi, signature, table, wrapper
+from rushlight.codegen import arguments, cache, heap, numpy_abi, signature, support, table, wrapper
 
 Function = Callable[..., Any]
 _FASTCALL, _NOARGS, _O = 0x80, 0x4, 0x8
@@ -135,7 +135,7 @@ def _load(text: str, kind: str, tensors: TensorClass | None, instance: str) -> d
         return wrapper.Writer(parsed, kind, tensors.layout if tensors else None).write()
 
     layout = tensors.layout.key() if tensors else ""
-    sources = cache.emitter_hash(signature, arguments, table, wrapper)
+    sources = cache.emitter_hash(signature, arguments, support, table, wrapper)
     key = "\n".join((text, kind, layout, numpy_abi.key(), sources))
     exports = ["rl_entry"] if kind == "function" else ["rl_entry", "rl_table"]
     return cache.load("call", key, make_ir, exports, instance=instance)

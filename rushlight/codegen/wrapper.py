@@ -5,7 +5,7 @@ to one place which calls the fallback with the arguments as they came.
 """
 
 from rushlight.codegen import numpy_abi as abi
-from rushlight.codegen import table
+from rushlight.codegen import support, table
 from rushlight.codegen.arguments import ArgumentWriter
 from rushlight.codegen.signature import DTYPES, Array, Expression
 
@@ -60,22 +60,29 @@ class Writer(ArgumentWriter):
         self.add("ret ptr null")
         self.start(fine)
 
+    def unless_refused(self, array: str) -> None:
+        """Without memory for an array the fallback says what is wrong, in its own words."""
+        refused, fine = self.label("refused"), self.label("made")
+        null = self.value(f"icmp eq ptr {array}, null")
+        self.add(f"br i1 {null}, label %{refused}, label %{fine}")
+        self.start(refused)
+        self.release(self.made)
+        self.add("call void @PyErr_Clear()")
+        self.add("br label %slow")
+        self.start(fine)
+
     def allocate(self) -> None:
         """Makes the new arrays; all checks are done by now."""
         shapes = [(n, a, self.shape(a)) for n, a in self.signature.results if a is not None]
         self.work_value = self.work()
         if shapes:
             self.ensure()
-        new, kind = self.word(table.NEW_FROM_DESCR), self.word(table.NDARRAY)
         for name, array, (dims, count) in shapes:
             descr = self.word(table.DESCRS + DTYPES.index(array.dtype))
-            self.add(f"call void @Py_IncRef(ptr {descr})")
-            nd = self.value(f"trunc i64 {count} to i32")
             made = self.value(
-                f"call ptr {new}(ptr {kind}, ptr {descr}, i32 {nd}, ptr {dims}, ptr null, "
-                "ptr null, i32 0, ptr null)"
+                f"call ptr @rl_new_array(ptr %table, ptr {descr}, i64 {count}, ptr {dims})"
             )
-            self.unless_null(made, self.made)
+            self.unless_refused(made)
             self.arrays[name] = made
             self.data[name] = self.load("ptr", made, abi.DATA)
             self.made.append(name)
@@ -233,4 +240,4 @@ class Writer(ArgumentWriter):
             "  %answer = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %argv, i64 %argc, "
             "ptr null)\n  ret ptr %answer\n}\n"
         )
-        return f"{table.declarations()}{text}"
+        return f"{support.DECLARATIONS}{text}"

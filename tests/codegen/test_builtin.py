@@ -225,6 +225,7 @@ def test_no_references_are_lost(fallback: Fallback):
     add = make(ADD, "add", fallback)
     a, b = np.ones((3, 4), F), np.ones((3, 4), F)
     objects = (a, b, np.dtype(F), None, np.ndarray, a.dtype)
+    fresh = np.ones(3)
     add(a, b)
     gc.collect()
     before = [sys.getrefcount(x) for x in objects]
@@ -232,7 +233,7 @@ def test_no_references_are_lost(fallback: Fallback):
     for _ in range(1000):
         add(a, b)
         out = add(a, b)
-        assert sys.getrefcount(out) == 2
+        assert sys.getrefcount(out) == sys.getrefcount(fresh)
     del out
     for count, old in zip([sys.getrefcount(x) for x in objects], before):
         assert abs(count - old) < 100  # others count on None as well
@@ -352,12 +353,11 @@ def test_strided_arrays(fallback: Fallback):
     assert f(whole[:3], inside) == "fallback"
 
 
-def test_failing_allocation_raises(fallback: Fallback):
+def test_failing_allocation_goes_to_the_fallback(fallback: Fallback):
     f = make("n: int -> a: f32[3], out: f64[n, n]; call a", "nothing", fallback)
-    with pytest.raises(MemoryError):
-        f(2**22)
-    with pytest.raises((MemoryError, ValueError)):
-        f(2**40)
+    assert f(2**22) == "fallback"
+    assert f(2**40) == "fallback"
+    assert len(f(2)) == 2
 
 
 def test_every_dtype(fallback: Fallback):
@@ -506,8 +506,8 @@ def test_method(plus, fallback: Fallback):
         assert gc.is_tracked(out)
     assert np.array_equal((x + y)._array, a + b)
     assert not fallback.calls
-    array = (x + y)._array
-    assert sys.getrefcount(array) == 2
+    array, fresh = (x + y)._array, np.ones(3)
+    assert sys.getrefcount(array) == sys.getrefcount(fresh)
 
 
 def test_method_falls_back(plus, fallback: Fallback, tensors: maker.TensorClass):
