@@ -95,6 +95,8 @@ class _Function(Writer):
     def combine(self, acc: Acc, a: str, b: str, t: str) -> str:
         if acc.op == "add":
             return self.new(f"{'fadd' if acc.dtype in FLOATS else 'add'} {t} {a}, {b}")
+        if acc.op == "top":  # b replaces a only when larger: NaN never does
+            return self.new(self.extreme("max", a, b, t, acc.dtype, True))
         return self.new(self.extreme(acc.op, a, b, t, acc.dtype, False))
 
     def join(self, accs: Sequence[Acc], sums: dict[str, Value], unroll: int) -> dict[str, Value]:

@@ -139,7 +139,7 @@ class _State:
     def accumulate(self, s: Accum) -> None:
         acc, held, across = self.accumulators[s.name]
         value = np.asarray(self.value(s.value))
-        ufunc = {"add": np.add, "max": np.maximum, "min": np.minimum}[acc.op]
+        ufunc = {"add": np.add, "max": np.maximum, "min": np.minimum, "top": np.fmax}[acc.op]
         if across:
             lanes = np.broadcast_to(value, np.shape(self.names[self.lane]))
             value = ufunc.reduce(lanes)

@@ -20,6 +20,7 @@ threads.
 """
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 FLOATS = ("f32", "f64")
 INTEGERS = ("i32", "i64", "u8")
@@ -30,7 +31,7 @@ UNARY = ("neg", "abs", "sqrt", "floor")
 BINARY = ("add", "sub", "mul", "div", "rem", "min", "max", "copysign")
 BITS = ("and", "or", "xor", "shl", "ashr")
 COMPARE = ("lt", "le", "gt", "ge", "eq", "ne")
-ACCUMULATE = ("add", "max", "min")
+ACCUMULATE = ("add", "max", "min", "top")  # top: the largest but for NaN
 MATH = (
     "exp",
     "exp_nonpositive",
@@ -48,6 +49,7 @@ MATH = (
     "pow",
     "silu",
     "gelu",
+    "normal_cdf",
     "gelu_tanh",
     "softplus",
 )
@@ -268,10 +270,10 @@ class Acc:
     __slots__ = ("dtype", "init", "name", "op")
 
     def __init__(self, name: str, op: str, dtype: str, init: Expr | None = None) -> None:
-        identity = {"add": 0.0, "max": float("-inf"), "min": float("inf")}[op]
+        identity = {"add": 0.0, "max": -inf, "min": inf, "top": -inf}[op]
         if dtype in INTEGERS:
             extreme = (1 << (8 * BYTES[dtype] - 1)) - 1
-            identity = {"add": 0, "max": -extreme - 1, "min": extreme}[op]
+            identity = {"add": 0, "min": extreme}.get(op, -extreme - 1)
         self.name, self.op, self.dtype = name, op, dtype
         self.init = const(identity, dtype) if init is None else init
 

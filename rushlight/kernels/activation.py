@@ -19,7 +19,7 @@ from ._native import twins
 from .elementwise import reference_erf, reference_sigmoid
 
 _twins = partial(twins, __name__)
-_BETA = (2.0 / pi) ** 0.5
+_BETA: float = (2.0 / pi) ** 0.5
 _KAPPA = 0.044715
 
 
@@ -118,7 +118,7 @@ def _gelu_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _gelu_slope(g: Expr, x: Expr) -> Expr:
-    cdf = 0.5 * (1.0 + ir.math("erf", x * 0.5**0.5))
+    cdf = ir.math("normal_cdf", x)
     pdf = ir.math("exp_nonpositive", x * x * -0.5) * (2 * pi) ** -0.5
     return g * ir.fma(x, pdf, cdf)
 
@@ -139,7 +139,8 @@ def _gelu_tanh_slope(g: Expr, x: Expr) -> Expr:
     q = x * x
     t = vecmath.tanh(ir.fma(q * x, _KAPPA, x) * _BETA)
     slope = (x * 0.5) * (1.0 - t * t) * (ir.fma(q, 3.0 * _KAPPA, 1.0) * _BETA)
-    return g * ((t + 1.0) * 0.5 + slope)
+    cdf = ir.fma(t, 0.5, 0.5)
+    return g * (cdf + slope)
 
 
 gelu, gelu_out = _twins("gelu", ["x"], lambda x: ir.math("gelu", x), _gelu)

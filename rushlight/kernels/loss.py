@@ -39,7 +39,7 @@ def _row_loss(n: Param, ignore: Param) -> list[Statement]:
     """One row: losses[r], stats[2r], stats[2r + 1]; bad[0] when the target is no class."""
     r, c = index("r"), index("c")
     x = ir.load("x", r * n.var() + c, "f32")
-    most, total = Acc("most", "max", "f32"), Acc("total", "add", "f64")
+    most, total = Acc("most", "top", "f32"), Acc("total", "add", "f64")
     target = Let("target", ir.load("targets", r, "i64"))
     shift = Let("shift", ir.math("log", ir.cast(total.value(), "f32")))
     inside = Let("inside", (target.var() >= 0) & (target.var() < n.var()))

@@ -1,6 +1,6 @@
 """layer_norm and rms_norm over trailing dims, forward and backward.
 
-Sums accumulate in float64. Gradients of weight and bias are summed over blocks of rows that depend
+Sums go to float64 in short blocks. Gradients of weight and bias are summed over blocks of rows that depend
 on the sizes alone, so results do not depend on the number of threads.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from rushlight.codegen import loopir as ir
 from rushlight.codegen.loopir import Acc, Accum, Expr, For, Kernel, Let, Param, Statement, Store
 
-from ._native import Builder, array, grain_of_rows, index, native, size
+from ._native import Builder, array, grain_of_rows, index, long_sum, native, size
 
 _native = partial(native, __name__)
 _BLOCKS = 16  # partial sums of the gradients of weight and bias
@@ -28,20 +28,13 @@ def _narrow(x: Expr) -> Expr:
 
 def _row_statistics(x: Expr, n: Param, eps: Expr, center: bool) -> list[Statement]:
     """Lets ``average`` (when ``center``) and ``inverse`` = 1 / sqrt(variance + eps) of a row."""
-    total, squares = Acc("total", "add", "f64"), Acc("squares", "add", "f64")
     count = _wide(n.var())
-    average = Let("average", total.value() / count)
-    shifted = _wide(x) - average.var() if center else _wide(x)
-    inverse = Let("inverse", _narrow(ir.math("rsqrt", squares.value() / count + _wide(eps))))
-    first: list[Statement] = [
-        For("c", n.var(), [Accum("total", _wide(x))], accs=[total], vector=True),
-        average,
-    ]
-    second = [
-        For("c", n.var(), [Accum("squares", shifted * shifted)], accs=[squares], vector=True),
-        inverse,
-    ]
-    return [*first, *second] if center else second
+    total, first = long_sum("total", n.var(), x, "c")
+    average = Let("average", _narrow(total / count))
+    shifted = x - average.var() if center else x
+    squares, second = long_sum("squares", n.var(), shifted * shifted, "c")
+    inverse = Let("inverse", _narrow(ir.math("rsqrt", squares / count + _wide(eps))))
+    return [*first, average, *second, inverse] if center else [*second, inverse]
 
 
 def _forward(center: bool, affine: bool) -> Builder:
@@ -53,14 +46,13 @@ def _forward(center: bool, affine: bool) -> Builder:
         r, c = index("r"), index("c")
         x, weight, bias = array("x"), array("weight"), array("bias")
         at = r * n.var() + c
-        average, inverse = ir.var("average", "f64"), ir.var("inverse", "f32")
-        mean = Let("mean_", _narrow(average))
-        y = (x[at] - mean.var()) * inverse if center else x[at] * inverse
+        average, inverse = ir.var("average", "f32"), ir.var("inverse", "f32")
+        y = (x[at] - average) * inverse if center else x[at] * inverse
         if affine:
             y = ir.fma(y, weight[c], bias[c]) if center else y * weight[c]
         body = [
             *_row_statistics(x[at], n, eps.var(), center),
-            *([mean, Store("mean", r, mean.var())] if center else []),
+            *([Store("mean", r, average)] if center else []),
             Store("rstd", r, inverse),
             For("c", n.var(), [Store("y", at, y)], vector=True),
         ]
@@ -88,44 +80,46 @@ def _backward(center: bool, affine: bool) -> Builder:
         average, inverse = Let("average", ir.load("mean", r, "f32")), Let("inverse", rstd[r])
         hat = (x[at] - average.var()) * inverse.var() if center else x[at] * inverse.var()
         slope = g[at] * weight[c] if affine else g[at]
-        along, across = Acc("along", "add", "f64"), Acc("across", "add", "f64")
+        across, sums = long_sum("across", n.var(), slope * hat, "c")
+        along, more = long_sum("along", n.var(), slope, "c")
         count = _wide(n.var())
-        share = Let("share", _narrow(across.value() / count))
-        offset = Let("offset", _narrow(along.value() / count))
+        share = Let("share", _narrow(across / count))
+        offset = Let("offset", _narrow(along / count))
         inner = slope - hat * share.var() - offset.var() if center else slope - hat * share.var()
-        sums: list[Statement] = [Accum("across", _wide(slope * hat))]
-        sums += [Accum("along", _wide(slope))] if center else []
-        part = ir.load("parts", block * 2 * n.var() + c, "f64")
-        part_b = ir.load("parts", (block * 2 + 1) * n.var() + c, "f64")
+        part = ir.load("parts", block * 2 * n.var() + c, "f32")
+        part_b = ir.load("parts", (block * 2 + 1) * n.var() + c, "f32")
         writes: list[Statement] = [Store("gx", at, inner * inverse.var())]
         if affine:
-            held = part + _wide(g[at] * hat)
+            held = ir.fma(g[at], hat, part)
             writes.append(Store("parts", block * 2 * n.var() + c, held))
             if center:
-                held = part_b + _wide(g[at])
+                held = part_b + g[at]
                 writes.append(Store("parts", (block * 2 + 1) * n.var() + c, held))
         row = [
             *([average] if center else []),
             inverse,
-            For("c", n.var(), sums, accs=[along, across] if center else [across], vector=True),
+            *sums,
+            *(more if center else []),
             share,
             *([offset] if center else []),
             For("c", n.var(), writes, vector=True),
         ]
-        per = Let("per", (rows.var() + (_BLOCKS - 1)) // _BLOCKS)
+        # few rows: few blocks, for clearing and adding them up costs as much as eight rows
+        parts = Let("blocks", ir.maximum(ir.minimum(rows.var() // 8, _BLOCKS), 1))
+        per = Let("per", (rows.var() + parts.var() - 1) // parts.var())
         begin = block * per.var()
         end = ir.minimum(begin + per.var(), rows.var())
         grain = grain_of_rows(per.var() * n.var())
         block_of_rows = [_clear(n), For("r", end, row, begin=begin)]
-        blocks = For("block", _BLOCKS, block_of_rows, parallel=grain)
+        blocks = For("block", parts.var(), block_of_rows, parallel=grain)
         lone = For("r", rows.var(), row, parallel=grain_of_rows(n.var()))
         params = [g, x, *([weight] if affine else []), *([array("mean")] if center else []), rstd]
         params.append(Param("gx", "f32", "out"))
         if not affine:
             return Kernel(name, [*params, rows, n], [lone])
         params += [Param(p, "f32", "out") for p in (("gw", "gb") if center else ("gw",))]
-        params += [Param("parts", "f64", "inout"), rows, n]
-        return Kernel(name, params, [per, blocks, _gather(n, center)])
+        params += [Param("parts", "f32", "inout"), rows, n]
+        return Kernel(name, params, [parts, per, blocks, _gather(n, center)])
 
     return build
 
@@ -133,7 +127,7 @@ def _backward(center: bool, affine: bool) -> Builder:
 def _clear(n: Param) -> Statement:
     """Zero the partial sums of a block."""
     at = index("block") * 2 * n.var() + index("c")
-    zero = ir.const(0.0, "f64")
+    zero = ir.const(0.0, "f32")
     return For("c", n.var() * 2, [Store("parts", at, zero)], vector=True)
 
 
@@ -141,13 +135,13 @@ def _gather(n: Param, center: bool) -> Statement:
     """gw and gb from the blocks' partial sums."""
     k, c = index("k"), index("c")
     weight, bias = Acc("sum_w", "add", "f64"), Acc("sum_b", "add", "f64")
-    adds: list[Statement] = [Accum("sum_w", ir.load("parts", k * 2 * n.var() + c, "f64"))]
+    adds: list[Statement] = [Accum("sum_w", _wide(ir.load("parts", k * 2 * n.var() + c, "f32")))]
     stores: list[Statement] = [Store("gw", c, _narrow(weight.value()))]
     if center:
-        adds.append(Accum("sum_b", ir.load("parts", (k * 2 + 1) * n.var() + c, "f64")))
+        adds.append(Accum("sum_b", _wide(ir.load("parts", (k * 2 + 1) * n.var() + c, "f32"))))
         stores.append(Store("gb", c, _narrow(bias.value())))
     accs = [weight, bias] if center else [weight]
-    return For("c", n.var(), [For("k", _BLOCKS, adds, accs=accs), *stores], vector=True)
+    return For("c", n.var(), [For("k", index("blocks"), adds, accs=accs), *stores], vector=True)
 
 
 # NumPy ----------------------------------------------------------------------------------------
@@ -250,7 +244,7 @@ _WORK = "work r * n * 2"
 layer_norm_backward = _native(
     "layer_norm_backward",
     f"{_GRADS}, weight: f32[n], mean: f32[...r], rstd: f32[...r]"
-    f" -> gx: f32[...r, n], gw: f32[n], gb: f32[n], parts: f64[{_BLOCKS}, 2, n];"
+    f" -> gx: f32[...r, n], gw: f32[n], gb: f32[n], parts: f32[{_BLOCKS}, 2, n];"
     f"call g, x, weight, mean, rstd, gx, gw, gb, parts, r, n; {_WORK}",
     _backward(True, True),
     _layer_norm_backward_affine,
@@ -267,7 +261,7 @@ layer_norm_plain_backward = _native(
 rms_norm_backward = _native(
     "rms_norm_backward",
     f"{_GRADS}, weight: f32[n], rstd: f32[...r]"
-    f" -> gx: f32[...r, n], gw: f32[n], parts: f64[{_BLOCKS}, 2, n];"
+    f" -> gx: f32[...r, n], gw: f32[n], parts: f32[{_BLOCKS}, 2, n];"
     f"call g, x, weight, rstd, gx, gw, parts, r, n; {_WORK}",
     _backward(False, True),
     _rms_norm_backward_affine,

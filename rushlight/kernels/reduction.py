@@ -19,6 +19,7 @@ from ._native import GRAIN, Builder, Native, Reference, array, grain_of_rows, in
 _native = partial(native, __name__)
 _BLOCKS = 256  # most partial results of a reduction over everything
 _TILE = 1024  # columns that a reduction over rows keeps at a time
+_ROWS = 8  # rows added to them at once
 
 
 class _Rule:
@@ -134,14 +135,22 @@ def _middle(rule: _Rule) -> Builder:
 
         def tile(a: Expr, first: Expr, width: Expr) -> list[ir.Statement]:
             held = ir.load("tile", c, rule.dtype)
-            start = (a * n.var() + r) * inner.var() + first
-            op = "add" if rule.op == "add" else rule.op
-            update = ir.binary(op, held, rule.term(x[start + c]))
+
+            def update(first_row: Expr, rows: int) -> list[ir.Statement]:
+                value = held
+                for k in range(rows):
+                    at = (a * n.var() + first_row + k) * inner.var() + first + c
+                    value = ir.binary(rule.op, value, rule.term(x[at]))
+                return [For("c", width, [Store("tile", c, value)], vector=True)]
+
+            whole = Let("whole", n.var() // _ROWS)
             result = rule.finish(held, n.var())
             return [
                 Alloc("tile", rule.dtype, _TILE),
                 For("c", width, [Store("tile", c, neutral)], vector=True),
-                For("r", n.var(), [For("c", width, [Store("tile", c, update)], vector=True)]),
+                whole,
+                For("r", whole.var(), update(r * _ROWS, _ROWS)),
+                For("r", n.var(), update(r, 1), begin=whole.var() * _ROWS),
                 For(
                     "c",
                     width,

@@ -28,7 +28,7 @@ def _narrow(x: Expr) -> Expr:
 
 def _softmax(along: Along, at: Callable[[str], Expr]) -> list[Statement]:
     x, y = ir.load("x", at("c"), "f32"), ir.load("y", at("c"), "f32")
-    most, total = Acc("most", "max", "f32"), Acc("total", "add", "f64")
+    most, total = Acc("most", "top", "f32"), Acc("total", "add", "f64")
     power = Let("power", ir.math("exp_nonpositive", x - most.value()))
     scale = Let("scale", _narrow(total.value()))
     exponents: list[Statement] = [
@@ -46,7 +46,7 @@ def _softmax(along: Along, at: Callable[[str], Expr]) -> list[Statement]:
 
 def _log_softmax(along: Along, at: Callable[[str], Expr]) -> list[Statement]:
     x = ir.load("x", at("c"), "f32")
-    most, total = Acc("most", "max", "f32"), Acc("total", "add", "f64")
+    most, total = Acc("most", "top", "f32"), Acc("total", "add", "f64")
     power = ir.math("exp_nonpositive", x - most.value())
     shift = Let("shift", ir.math("log", _narrow(total.value())))
     return [
