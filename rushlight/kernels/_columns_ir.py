@@ -21,6 +21,10 @@ FIELDS = [
 ]  # fmt: skip
 Fields = dict[str, Value]
 _NO_TRANS, _TRANS = 111, 112
+# Of a chunk's columns: first sample and number of samples, first channel, kernel rows, rows.
+_RANGES = ("n0", "nn", "c0", "q0", "q1", "y0", "y1")
+# Pixels whose offsets are looked up in a table, and the widest rows for which that is faster.
+_TABLE, _NARROW = 1024, 16
 
 
 def claim_area(f: Function, word: Value) -> Value:
@@ -111,14 +115,80 @@ def _range(f: Function, s: Fields, x0: Value) -> tuple[Value, Value]:
     return low, f.maximum(high, low)
 
 
+def _define_gathered(module: Module, lanes: int) -> None:
+    """Define ``gathered``: as ``columns``, for narrow planes whose pixels fit into the table.
+
+    Where a pixel of the chunk reads is the same for all channels: a table of offsets, made once
+    per tap of the kernel, is gathered from for each channel.
+    """
+    f = module.function("gathered", [("ctx", PTR), ("col", PTR), *((n, I64) for n in _RANGES)])
+    ctx, col, n0, nn, c0, q0, q1, y0, y1 = f.params
+    s = f.slots(ctx, FIELDS)
+    numbers, kind = vec(lanes, I32), vec(lanes)
+    table = f.alloca(I32, _TABLE + lanes)
+    length = nn * (y1 - y0) * s["OW"]
+    plane = s["H"] * s["W"]
+    gather = f"llvm.masked.gather.v{lanes}f32.v{lanes}p0"
+    pointers = vec(lanes, PTR)
+    module.declare(gather, kind, [pointers, I32, vec(lanes, "i1"), kind])
+    outside = f.const(-1, I32)
+    zero = f.i64(0)
+    with f.loop(0, s["RH"]) as i, f.loop(0, s["RW"]) as j:
+        with f.loop(0, nn, 1, [zero]) as n:
+            image = n.index * s["C"] * plane
+            with f.loop(y0, y1, 1, n.values) as y:
+                yy = y.index * s["SH"] + i.index * s["DH"] - s["PH"]
+                ok = f.emit(f"icmp ult i64 {yy.text}, {s['H'].text}", "i1")
+                row = image + yy * s["W"]
+                with f.loop(0, s["OW"], 1, y.values) as ox:
+                    x = ox.index * s["SW"] + j.index * s["DW"] - s["PW"]
+                    inside = f.emit(f"icmp ult i64 {x.text}, {s['W'].text}", "i1") & ok
+                    place = f.select(inside, f.cast("trunc", row + x, I32), outside)
+                    f.store(place, f.at(table, ox.values[0], I32))
+                    ox.next(ox.values[0] + 1)
+                y.next(*ox.out)
+            n.next(*y.out)
+        with f.loop(0, lanes) as rest:
+            f.store(outside, f.at(table, length + rest.index, I32))
+        first = (q0 - i.index + (s["RH"] - 1)) // s["RH"]
+        last = (q1 - i.index + (s["RH"] - 1)) // s["RH"]
+        with f.loop(first, last) as c:
+            source = f.at(s["x"], (n0 * s["C"] + c0 + c.index) * plane)
+            row = ((c.index * s["RH"] + i.index - q0) * s["RW"] + j.index) * length
+            target = f.at(col, row)
+            with f.loop(0, length, lanes) as k:
+                places = f.load(f.at(table, k.index, I32), numbers)
+                mask = places.ge(0)
+                wide = f.cast("sext", places, vec(lanes, I64))
+                address = f.emit(
+                    f"getelementptr float, ptr {source.text}, {wide.kind} {wide.text}", pointers
+                )
+                value = f.emit(
+                    f"call {kind} @{gather}({pointers} {address.text}, i32 4, "
+                    f"{mask.kind} {mask.text}, {kind} zeroinitializer)",
+                    kind,
+                )
+                keep = f.lanes_below(length - k.index, lanes)
+                f.masked_store(value, f.at(target, k.index), keep)
+    f.ret()
+
+
 def _define_columns(module: Module, lanes: int) -> None:
     """Define ``columns``: kernel rows q0 .. q1 of group-relative channels, for one chunk."""
-    names = ["n0", "nn", "c0", "q0", "q1", "y0", "y1"]
-    f = module.function("columns", [("ctx", PTR), ("col", PTR), *((n, I64) for n in names)])
+    _define_gathered(module, lanes)
+    f = module.function("columns", [("ctx", PTR), ("col", PTR), *((n, I64) for n in _RANGES)])
     ctx, col, n0, nn, c0, q0, q1, y0, y1 = f.params
     s = f.slots(ctx, FIELDS)
     high = y1 - y0
     length = nn * high * s["OW"]
+    narrow = s["OW"] * f.select(s["SW"].eq(1), f.i64(2), f.i64(1))
+    small = narrow.le(_NARROW) & length.le(_TABLE) & (s["C"] * s["RH"]).gt(8)
+    # Offsets in the table are 32 bits wide.
+    small = small & (nn * s["C"] * s["H"] * s["W"]).lt(1 << 31)
+    with f.when(small):
+        f.call("gathered", "void", *f.params)
+        f.do("ret void")
+        f.label(f.fresh("unused"))
     plane = s["H"] * s["W"]
     zero = f.const(0.0, vec(lanes))
     with f.loop(q0, q1) as q:

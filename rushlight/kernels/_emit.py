@@ -183,6 +183,10 @@ class Function:
 
     # Instructions
 
+    def fresh(self, prefix: str) -> str:
+        """Return an unused name for a block."""
+        return self._name(prefix)
+
     def _name(self, prefix: str = "v") -> str:
         self._count += 1
         return f"{prefix}{self._count}"

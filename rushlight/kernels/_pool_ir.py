@@ -116,8 +116,11 @@ def scatter_ir() -> str:
         )
         first = plane.index * s["results"]
         with f.loop(first, first + s["results"]) as i:
-            target = f.at(image, f.load(f.at(s["index"], i.index, I64), I64))
-            f.store(f.load(target) + f.load(f.at(s["g"], i.index)), target)
+            place = f.load(f.at(s["index"], i.index, I64), I64)
+            inside = f.emit(f"icmp ult i64 {place.text}, {s['size'].text}", "i1")
+            with f.when(inside):
+                target = f.at(image, place)
+                f.store(f.load(target) + f.load(f.at(s["g"], i.index)), target)
     f.ret()
     module.declare("llvm.memset.p0.i64", "void", [PTR, "i8", I64, "i1 immarg"])
     g = module.function("max_pool_backward", fields, export=True)
