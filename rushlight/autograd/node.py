@@ -52,6 +52,9 @@ class Node:
         """The name that is printed as ``grad_fn=<...>``."""
         return type(self).__name__
 
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
     def more(self) -> Extra:
         """The record of hooks, made when first asked for."""
         if self.extra is None:

@@ -270,7 +270,7 @@ def tensor_split(
          if x is not None), None
     )  # fmt: skip
     if input._array.ndim == 0:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")  # fmt: skip  # noqa: E501
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")  # fmt: skip
     dim = wrap_dim(dim, input._array.ndim)
     if isinstance(where, Tensor):
         where = where._array.tolist()
@@ -295,7 +295,7 @@ def _n_split(name: str, input: Tensor, where: Any, dim: int) -> tuple[Tensor, ..
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Parts along dim 1 (dim 0 of a vector)."""
     if input._array.ndim == 0:
-        raise RuntimeError("torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with 0 dimensions!")  # fmt: skip  # noqa: E501
+        raise RuntimeError("torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with 0 dimensions!")  # fmt: skip
     return _n_split("hsplit", input, indices_or_sections, 0 if input._array.ndim == 1 else 1)
 
 
@@ -303,7 +303,7 @@ def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Parts along dim 0 of a tensor with at least two dimensions."""
     ndim = input._array.ndim
     if ndim < 2:
-        raise RuntimeError(f"torch.vsplit requires a tensor with at least 2 dimension, but got a tensor with {ndim} dimensions!")  # fmt: skip  # noqa: E501
+        raise RuntimeError(f"torch.vsplit requires a tensor with at least 2 dimension, but got a tensor with {ndim} dimensions!")  # fmt: skip
     return _n_split("vsplit", input, indices_or_sections, 0)
 
 
@@ -311,7 +311,7 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Parts along dim 2 of a tensor with at least three dimensions."""
     ndim = input._array.ndim
     if ndim < 3:
-        raise RuntimeError(f"torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {ndim} dimensions!")  # fmt: skip  # noqa: E501
+        raise RuntimeError(f"torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {ndim} dimensions!")  # fmt: skip
     return _n_split("dsplit", input, indices_or_sections, 2)
 
 
@@ -369,7 +369,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         tensor([[1, 1],
                 [2, 2]])
     """
-    given = list(tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else list(tensors)  # fmt: skip  # noqa: E501
+    given = list(tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else list(tensors)  # fmt: skip
     if not given:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing is None:

@@ -56,7 +56,7 @@ def _refill(t: Tensor, write: Callable[[ndarray], None]) -> Tensor:
 def _parts(array: ndarray) -> ndarray:
     """The real and imaginary parts of a complex array, as a last dimension of 2."""
     real = np.dtype(np.float32 if array.dtype.itemsize == 8 else np.float64)
-    if array.ndim and array.strides[-1] == array.itemsize or array.flags.c_contiguous:
+    if (array.ndim and array.strides[-1] == array.itemsize) or array.flags.c_contiguous:
         return array.reshape(*array.shape, 1).view(real)
     steps = (*array.strides, real.itemsize)
     return np.lib.stride_tricks.as_strided(array.view(real) if array.ndim == 0 else array.real,
@@ -592,7 +592,7 @@ def normal(
         _check_std(std)
     shape = np.broadcast_shapes(*[t._array.shape for t in given])
     noise = normal_(wrap(np.empty(shape, given[0]._array.dtype)), generator=generator)
-    result: Tensor = late.add(late.mul(noise, late.detach(std) if std in given[1:] or std is given[0] else std), mean)  # fmt: skip  # noqa: E501
+    result: Tensor = late.add(late.mul(noise, late.detach(std) if std in given[1:] or std is given[0] else std), mean)  # fmt: skip
     return result if out is None else write_out(out, result)
 
 

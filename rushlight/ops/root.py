@@ -5,7 +5,7 @@ from typing import Any
 from rushlight.base import dtypes
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.base.typeinfo import CONSTANTS, finfo, iinfo, layout, memory_format
-from rushlight.core import generator
+from rushlight.core import generator, printing
 from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
 
@@ -22,7 +22,7 @@ def set_default_dtype(d: Dtype) -> None:
         d: a floating-point dtype.
     """
     if not isinstance(d, Dtype):
-        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")  # fmt: skip  # noqa: E501
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")  # fmt: skip
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     defaults.dtype = d
@@ -95,6 +95,8 @@ ROOT: dict[str, Any] = {
     "is_floating_point": is_floating_point,
     "is_tensor": is_tensor,
     "numel": numel,
+    "set_printoptions": printing.set_printoptions,
+    "get_printoptions": printing.get_printoptions,
     "typename": typename,
     **CONSTANTS,
 }

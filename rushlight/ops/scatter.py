@@ -110,7 +110,7 @@ def _prepare(name: str, input: Tensor, dim: int, index: Tensor, src: Any = None)
     elif any(d != dim and n > have[d] for d, n in enumerate(shape)) or (
         isinstance(src, Tensor) and any(n > m for n, m in zip(shape, src._array.shape or (1,)))
     ):
-        source = f" and to be no larger size than src {list(src._array.shape)}" if isinstance(src, Tensor) else ""  # fmt: skip  # noqa: E501
+        source = f" and to be no larger size than src {list(src._array.shape)}" if isinstance(src, Tensor) else ""  # fmt: skip
         raise RuntimeError(
             f"Expected index {list(index._array.shape)} to be no larger than self "
             f"{list(input._array.shape)} apart from dimension {dim}{source}"
@@ -465,7 +465,7 @@ SCATTER_REDUCE = Writer(
 
 def _check_reduce(name: str, reduce: str, known: tuple[str, ...]) -> None:
     if reduce not in known:
-        raise RuntimeError(f"reduce argument must be either {', '.join(known[:-1])} or {known[-1]}, got {reduce}.")  # fmt: skip  # noqa: E501
+        raise RuntimeError(f"reduce argument must be either {', '.join(known[:-1])} or {known[-1]}, got {reduce}.")  # fmt: skip
 
 
 _REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")

@@ -122,7 +122,7 @@ def argwhere(input: Tensor) -> Tensor:
 
 def _mask(name: str, mask: Any) -> Tensor:
     if not isinstance(mask, Tensor):
-        raise TypeError(f"{name}(): argument 'mask' (position 1) must be Tensor, not {type_name(mask)}")  # fmt: skip  # noqa: E501
+        raise TypeError(f"{name}(): argument 'mask' (position 1) must be Tensor, not {type_name(mask)}")  # fmt: skip
     return mask
 
 
@@ -181,7 +181,7 @@ def _type_word(t: Tensor) -> str:
 
 def _check_fill(value: Any, input: Tensor) -> None:
     if not is_number(value):
-        raise TypeError(f"masked_fill(): argument 'value' (position 2) must be Tensor, not {type_name(value)}")  # fmt: skip  # noqa: E501
+        raise TypeError(f"masked_fill(): argument 'value' (position 2) must be Tensor, not {type_name(value)}")  # fmt: skip
     category = input.dtype.category
     if category < 2 and isinstance(value, float) and (value != value or abs(value) == np.inf):
         raise RuntimeError(f"value cannot be converted to type {_c_name(input)} without overflow")
@@ -258,7 +258,7 @@ def _write_masked_scatter(out: ndarray, mask: ndarray, source: ndarray) -> None:
     count = int(mask.sum())
     if source.size < count:
         raise RuntimeError("masked_scatter: expected self and source to have enough elements: "
-                           f"Number of elements of source < number of ones in mask ({source.size} < {count})")  # fmt: skip  # noqa: E501
+                           f"Number of elements of source < number of ones in mask ({source.size} < {count})")  # fmt: skip
     out[mask] = source.reshape(-1)[:count]
 
 

@@ -134,7 +134,7 @@ def _line(start: Any, end: Any, steps: int, dtype: Dtype) -> np.ndarray:
     half = steps // 2
     if dtype.category <= dtypes.INTEGER:
         start, end = int(start), int(end)
-        step: Any = np.float32((end - start) / (steps - 1)) if dtype.itemsize < 8 else (end - start) / (steps - 1)  # fmt: skip  # noqa: E501
+        step: Any = np.float32((end - start) / (steps - 1)) if dtype.itemsize < 8 else (end - start) / (steps - 1)  # fmt: skip
         kind: Any = np.float32 if dtype.itemsize < 8 else np.float64
         index = np.arange(steps).astype(kind)
         values = np.where(index < half, start + step * index, end - step * (steps - 1 - index))
@@ -346,7 +346,7 @@ def frombuffer(
                              f"must be a multiple of element size ({item})")  # fmt: skip
     elif offset + count * item > size:
         raise ValueError(f"requested buffer length ({count} * {item} bytes) after offset ({offset} "
-                         f"bytes) must not be greater than actual buffer length ({size} bytes)")  # fmt: skip  # noqa: E501
+                         f"bytes) must not be greater than actual buffer length ({size} bytes)")  # fmt: skip
     if view.readonly:
         warnings.warn(
             "The given buffer is not writable, and PyTorch does not support non-writable tensors. "

@@ -16,6 +16,7 @@ from typing import Any
 from rushlight.autograd.engine import helpers
 from rushlight.ops import (
     activation,
+    along,
     complex,
     counting,
     creation,
@@ -27,6 +28,7 @@ from rushlight.ops import (
     joining,
     linear,
     linear_algebra,
+    logical,
     pointwise,
     products,
     random,
@@ -67,6 +69,8 @@ FAMILIES: tuple[ModuleType, ...] = (
     indexing,
     sequences,
     random,
+    along,
+    logical,
 )
 
 FUNCTIONS: dict[str, Any] = {}  # of torch
