@@ -17,8 +17,15 @@ _OPERATIONS = {"+": "add", "-": "sub", "*": "mul", "//": "sdiv"}
 class ArgumentWriter:
     """Writes the checks of the arguments."""
 
-    def __init__(self, signature: Signature, kind: str, layout: table.Layout | None) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        kind: str,
+        layout: table.Layout | None = None,
+        record: bool = False,
+    ) -> None:
         self.signature = signature
+        self.record = record  # operations on tensors with a history are recorded, not refused
         self.kind = kind  # "function", or a method: "fastcall", "o", "noargs"
         self.layout = layout
         self.lines: list[str] = []
@@ -133,14 +140,20 @@ class ArgumentWriter:
         self.add(f"%recording.off = phi i1 [ false, %{origin} ], [ {same}, %{ask} ]")
 
     def tensor(self, tensor: str) -> str:
-        """The array in a tensor of a known class that needs no record."""
+        """The array in a tensor of a known class, if no history keeps it from being used."""
         assert self.layout is not None
         layout = self.layout
+        ignore = "true" if self.record else "%recording.off"
         array = self.value(
-            f"call ptr @rl_array_of(ptr {tensor}, ptr %table, i1 %recording.off, "
+            f"call ptr @rl_array_of(ptr {tensor}, ptr %table, i1 {ignore}, "
             f"i64 {layout.edge}, i64 {layout.array})"
         )
         self.check(self.value(f"icmp ne ptr {array}, null"))
+        if self.record:
+            edge = self.load("ptr", tensor, layout.edge)
+            some = self.value(f"icmp ne ptr {edge}, @_Py_NoneStruct")
+            so_far = self.value("load i1, ptr %history")
+            self.add(f"store i1 {self.value(f'or i1 {so_far}, {some}')}, ptr %history")
         for offset in self.layout.plain:
             field = self.load("ptr", tensor, offset)
             self.check(self.value(f"icmp eq ptr {field}, @_Py_NoneStruct"))

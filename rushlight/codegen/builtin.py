@@ -111,7 +111,11 @@ class TensorClass:
         """The classes' part of the table."""
         classes = [id(cls) for cls in self.classes]
         classes += classes[:1] * (table.MAX_CLASSES - len(classes))
-        return [*classes, self.guard.address, *(id(value) for value in self.values)]
+        return [*classes, self.guard.address]
+
+    def fields(self) -> list[int]:
+        """The values of a new tensor's fields, for the table."""
+        return [id(value) for value in self.values]
 
 
 def available() -> bool:
@@ -119,24 +123,31 @@ def available() -> bool:
     return cache.native_supported() and numpy_abi.check()
 
 
-def _table(fallback: Function, kernel: int, tensors: TensorClass | None) -> list[int]:
+def _table(
+    fallback: Function, kernel: int, tensors: TensorClass | None, record: Function | None
+) -> bytes:
+    """The table of constants; what it refers to is kept alive."""
+    _keep.extend((fallback, tensors, record))
     pool = heap.get()
     ensure = pool.functions["rl_heap_ensure"] if pool else 0
     words = [id(fallback), kernel, id(np.ndarray), numpy_abi.new_from_descr(), ensure]
     words += [numpy_abi.descr_address(dtype) for dtype in signature.DTYPES]
     if tensors is not None:
-        words += tensors.words()
-    return words + [0] * (table.TABLE_WORDS - len(words))
+        words += [*tensors.words(), id(record), *tensors.fields()]
+    words += [0] * (table.TABLE_WORDS - len(words))
+    return b"".join(word.to_bytes(8, "little") for word in words)
 
 
-def _load(text: str, kind: str, tensors: TensorClass | None, instance: str) -> dict[str, int]:
+def _load(
+    text: str, kind: str, tensors: TensorClass | None, record: bool, instance: str
+) -> dict[str, int]:
     def make_ir() -> str:
         parsed = signature.parse(text)
-        return wrapper.Writer(parsed, kind, tensors.layout if tensors else None).write()
+        return wrapper.Writer(parsed, kind, tensors.layout if tensors else None, record).write()
 
     layout = tensors.layout.key() if tensors else ""
     sources = cache.emitter_hash(signature, arguments, support, table, wrapper)
-    key = "\n".join((text, kind, layout, numpy_abi.key(), sources))
+    key = "\n".join((text, kind, f"{layout} {record}", numpy_abi.key(), sources))
     exports = ["rl_entry"] if kind == "function" else ["rl_entry", "rl_table"]
     return cache.load("call", key, make_ir, exports, instance=instance)
 
@@ -158,6 +169,7 @@ def builtin(
     kernel: int | Callable[[], int],
     fallback: Function,
     tensors: TensorClass | None = None,
+    record: Function | None = None,
 ) -> Function:
     """A CPython builtin that checks its arguments and calls a kernel.
 
@@ -168,16 +180,17 @@ def builtin(
         fallback: called with the same positional arguments when they are not as the signature
             says; it is returned itself where no native code is possible.
         tensors: what "@" in the signature means.
+        record: called as `record(result, *arguments)` when gradients are on and a tensor passed
+            has an edge; what it returns is the call's result. Without it such calls go to the
+            fallback.
 
     Raises:
         SignatureError: if the text is not a signature.
     """
     if not available():
         return fallback
-    words = _table(fallback, _address(kernel), tensors)
-    entry = _load(text, "function", tensors, "")["rl_entry"]
-    constants = b"".join(word.to_bytes(8, "little") for word in words)
-    _keep.extend((constants, fallback))
+    constants = _table(fallback, _address(kernel), tensors, record)
+    entry = _load(text, "function", tensors, record is not None, "")["rl_entry"]
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
     make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
@@ -192,6 +205,7 @@ def method(
     fallback: Function,
     tensors: TensorClass,
     kind: str = "fastcall",
+    record: Function | None = None,
 ) -> Function:
     """A method descriptor for `tensors`' class; assign it to the class under its name.
 
@@ -203,13 +217,12 @@ def method(
         tensors: the class.
         kind: "o" for one argument besides the instance (as for `__add__`), "noargs" for none,
             "fastcall" for any number.
+        record: as for `builtin`.
     """
     if not available():
         return fallback
-    _keep.append(fallback)
-    found = _load(text, kind, tensors, f"{name} {len(_keep)}")
-    words = _table(fallback, _address(kernel), tensors)
-    constants = b"".join(word.to_bytes(8, "little") for word in words)
+    constants = _table(fallback, _address(kernel), tensors, record)
+    found = _load(text, kind, tensors, record is not None, f"{name} {len(_keep)}")
     ctypes.memmove(found["rl_table"], constants, len(constants))
     make = ctypes.pythonapi.PyDescr_NewMethod
     make.restype = ctypes.py_object
@@ -225,6 +238,7 @@ def lazy_builtin(
     kernel: int | Callable[[], int],
     fallback: Function,
     tensors: TensorClass | Callable[[], TensorClass] | None = None,
+    record: Function | None = None,
 ) -> Function:
     """A builtin that is made by its first call, which puts it into `namespace` under its name.
 
@@ -234,15 +248,15 @@ def lazy_builtin(
     Args:
         namespace: the module's `globals()`.
         name: the name in it, and the builtin's.
-        text, kernel, fallback, tensors: as for `builtin`; `kernel` and `tensors` may be
-            functions that give them.
+        text, kernel, fallback, tensors, record: as for `builtin`; `kernel` and `tensors` may
+            be functions that give them.
     """
     made: list[Function] = []
 
     def stand_in(*args: Any) -> Any:
         if not made:
             known = tensors() if callable(tensors) else tensors
-            made.append(builtin(name, text, kernel, fallback, known))
+            made.append(builtin(name, text, kernel, fallback, known, record))
             if namespace.get(name) is stand_in:
                 namespace[name] = made[0]
         return made[0](*args)

@@ -189,10 +189,10 @@ class Writer(ArgumentWriter):
                 self.add(f"call void @Py_IncRef(ptr {self.objects[name]})")
         if not values:
             self.add("call void @Py_IncRef(ptr @_Py_NoneStruct)")
-            self.add("ret ptr @_Py_NoneStruct")
+            self.leave("@_Py_NoneStruct")
             return
         if len(values) == 1:
-            self.add(f"ret ptr {values[0]}")
+            self.leave(values[0])
             return
         group = self.value(f"call ptr @PyTuple_New(i64 {len(values)})")
         failed, fine = self.label("failed"), self.label("made")
@@ -205,10 +205,38 @@ class Writer(ArgumentWriter):
         self.start(fine)
         for i, value in enumerate(values):
             self.add(f"call i32 @PyTuple_SetItem(ptr {group}, i64 {i}, ptr {value})")
-        self.add(f"ret ptr {group}")
+        self.leave(group)
+
+    def leave(self, result: str) -> None:
+        """Returns the result, after `record(result, *arguments)` if there is a history."""
+        if not self.record:
+            self.add(f"ret ptr {result}")
+            return
+        record, plain = self.label("record"), self.label("plain")
+        history = self.value("load i1, ptr %history")
+        on = self.value("xor i1 %recording.off, true")
+        needed = self.value(f"and i1 {history}, {on}")
+        self.add(f"br i1 {needed}, label %{record}, label %{plain}")
+        self.start(plain)
+        self.add(f"ret ptr {result}")
+        self.start(record)
+        count = self.value("add i64 %argc, 1")
+        values = self.value(f"alloca ptr, i64 {count}")
+        self.add(f"store ptr {result}, ptr {values}")
+        rest = self.value(f"getelementptr ptr, ptr {values}, i64 1")
+        size = self.value("mul i64 %argc, 8")
+        self.add(f"call void @llvm.memcpy.p0.p0.i64(ptr {rest}, ptr %argv, i64 {size}, i1 0)")
+        answer = self.value(
+            f"call ptr @PyObject_Vectorcall(ptr {self.word(table.RECORD)}, ptr {values}, "
+            f"i64 {count}, ptr null)"
+        )
+        self.add(f"call void @Py_DecRef(ptr {result})")
+        self.add(f"ret ptr {answer}")
 
     def write(self) -> str:
         """The whole module."""
+        if self.record and self.layout is None:
+            raise self.error("without tensors there is nothing to record")
         self.prologue()
         self.arguments()
         self.guard()
@@ -234,6 +262,7 @@ class Writer(ArgumentWriter):
         text = (
             f"{constants}define ptr @rl_entry({parameters}) {{\nentry:\n"
             "  %nothing = alloca ptr\n  store ptr @_Py_NoneStruct, ptr %nothing\n"
+            "  %history = alloca i1\n  store i1 false, ptr %history\n"
             f"{body}\nslow:\n"
             f"  %fallback.at = getelementptr i8, ptr %table, i64 {8 * table.FALLBACK}\n"
             "  %fallback = load ptr, ptr %fallback.at\n"

@@ -1,3 +1,4 @@
+import contextlib
 import ctypes
 import gc
 import sys
@@ -549,6 +550,60 @@ def test_gradients_off_in_this_thread(plus, fallback: Fallback, tensors: maker.T
     finally:
         tensors.guard.grad_off_thread = 0
     assert x + x == "fallback"
+
+
+def test_recording(tensors: maker.TensorClass, fallback: Fallback):
+    recorded = []
+
+    def record(out, *args):
+        recorded.append(args)
+        out._edge = "node"
+        return out
+
+    text = "a: @f32[...s], b: @f32[...s]? -> out: @f32[...s]; call out, a, a, s"
+    Tensor.plus = maker.method("plus", text, kernel("add"), fallback, tensors, record=record)
+    plus = make(text, "add", fallback, tensors=tensors, record=record)
+    x, leaf = Tensor(np.ones(4, F)), Parameter(np.ones(4, F), edge="leaf")
+    for args in ((x,), (x, x), (x, None)):
+        assert plus(*args)._edge is None and Tensor.plus(*args)._edge is None
+    assert not recorded
+    for args in ((leaf,), (leaf, x), (x, leaf), (leaf, None)):
+        for function in (plus, Tensor.plus):
+            out = function(*args)
+            assert type(out) is Tensor and out._edge == "node"
+            assert np.array_equal(out._array, args[0]._array * 2)
+            assert recorded.pop() == args
+    tensors.guard.grad_off_thread = threading.get_ident()
+    try:
+        assert plus(leaf)._edge is None
+    finally:
+        tensors.guard.grad_off_thread = 0
+    assert plus(leaf, Tensor(np.ones(3, F))) == "fallback"
+    assert not recorded
+    out = plus(leaf)
+    fresh = Tensor(out._array)
+    assert sys.getrefcount(out) == sys.getrefcount(fresh)
+    del Tensor.plus
+
+
+def test_errors_while_recording(tensors: maker.TensorClass, fallback: Fallback):
+    def record(out, *args):
+        raise LookupError("while recording")
+
+    text = "a: @f32[...s] -> out: @f32[...s], b: @f32[...s]; call out, a, a, s"
+    f = make(text, "add", fallback, tensors=tensors, record=record)
+    leaf = Tensor(np.ones(4, F), edge="leaf")
+    with pytest.raises(LookupError, match="while recording"):
+        f(leaf)
+    gc.collect()
+    blocks = sys.getallocatedblocks()
+    for _ in range(200):
+        with contextlib.suppress(LookupError):
+            f(leaf)
+    gc.collect()
+    assert abs(sys.getallocatedblocks() - blocks) < 50
+    with pytest.raises(signature.SignatureError, match="nothing to record"):
+        make("x: f32[n] -> None; call x", "nothing", fallback, record=record)
 
 
 def test_methods_keep_counts(plus):
