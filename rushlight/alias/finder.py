@@ -26,6 +26,7 @@ _SPECIAL = {
     "torch.version": "rushlight.alias.version",
     "torch.torch_version": "rushlight.alias.version",
 }
+_INSIDE = ("alias", "cli", "ops", "core", "kernels", "codegen", "runtime", "base")
 _IMPORT_FROM = opmap["IMPORT_FROM"]
 _SPAWN = "multiprocessing.spawn"
 
@@ -41,7 +42,7 @@ class AliasLoader(Loader):
         """rushlight's module."""
         module = importlib.import_module(self.name)
         self.spec = module.__spec__  # the import system is about to replace it
-        explain_missing(module)
+        explain_all()
         return module
 
     def exec_module(self, module: ModuleType) -> None:
@@ -93,6 +94,14 @@ def _asked_only() -> bool:
     return False
 
 
+def explain_all() -> None:
+    """Does ``explain_missing`` for all of rushlight's public modules that are loaded."""
+    for name, module in list(sys.modules.items()):
+        first, _, rest = name.partition(".")
+        if first == "rushlight" and rest.partition(".")[0] not in _INSIDE:
+            explain_missing(module)
+
+
 def explain_missing(module: ModuleType) -> None:
     """Lets a missing attribute of ``module`` raise an error that says where the list is."""
     names = module.__dict__
@@ -103,9 +112,13 @@ def explain_missing(module: ModuleType) -> None:
     def __getattr__(name: str) -> Any:
         if original is not None:
             try:
-                return original(name)
+                found = original(name)
             except AttributeError:
                 pass
+            else:
+                if isinstance(found, ModuleType):
+                    explain_all()
+                return found
         shown = to_torch(module.__name__)
         frame = sys._getframe(1)
         if frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM:
@@ -207,6 +220,7 @@ def install() -> None:
             )
     sys.meta_path.insert(0, _finder)
     root.__dict__["__version__"] = version.__version__
+    root.__dict__["version"] = version
     if _SPAWN in sys.modules:
         tell_children(sys.modules[_SPAWN])
 
@@ -226,4 +240,6 @@ def uninstall() -> None:
                     del module.__dict__["__getattr__"]
                 else:
                     module.__dict__["__getattr__"] = changed.original
-    sys.modules["rushlight"].__dict__["__version__"] = __version__
+    root = sys.modules["rushlight"].__dict__
+    root["__version__"] = __version__
+    root.pop("version", None)
