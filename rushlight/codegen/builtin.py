@@ -189,8 +189,11 @@ def builtin(
     """
     if not available():
         return fallback
-    constants = _table(fallback, _address(kernel), tensors, record)
-    entry = _load(text, "function", tensors, record is not None, "")["rl_entry"]
+    try:
+        constants = _table(fallback, _address(kernel), tensors, record)
+        entry = _load(text, "function", tensors, record is not None, "")["rl_entry"]
+    except ImportError:  # nothing cached, and no llvmlite that loads
+        return fallback
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
     make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
@@ -221,8 +224,11 @@ def method(
     """
     if not available():
         return fallback
-    constants = _table(fallback, _address(kernel), tensors, record)
-    found = _load(text, kind, tensors, record is not None, f"{name} {len(_keep)}")
+    try:
+        constants = _table(fallback, _address(kernel), tensors, record)
+        found = _load(text, kind, tensors, record is not None, f"{name} {len(_keep)}")
+    except ImportError:
+        return fallback
     ctypes.memmove(found["rl_table"], constants, len(constants))
     make = ctypes.pythonapi.PyDescr_NewMethod
     make.restype = ctypes.py_object

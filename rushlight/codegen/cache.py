@@ -40,7 +40,7 @@ _counts = {"memory": 0, "disk": 0, "compiled": 0, "rejected": 0}
 
 def native_supported() -> bool:
     """Whether generated code may be used: CPython with its lock, not switched off."""
-    if not config.native or sys.implementation.name != "cpython":
+    if not config.native or sys.implementation.name != "cpython" or _memo.get("no compiler"):
         return False
     locked = getattr(sys, "_is_gil_enabled", None)
     return (locked is None or bool(locked())) and ctypes.sizeof(ctypes.c_void_p) == 8
@@ -239,6 +239,10 @@ def load(
 
     Returns:
         The address of each export. The code stays valid until the process ends.
+
+    Raises:
+        ImportError: if nothing is cached and llvmlite cannot be imported; from then on
+            `native_supported()` is False.
     """
     memo = (name, key, instance)
     found = _loaded.get(memo)
@@ -270,7 +274,11 @@ def _load(
             return found
         except loader.LoadError:
             _counts["rejected"] += 1
-    data = llvm.compile_object(make_ir())
+    try:
+        data = llvm.compile_object(make_ir())
+    except ImportError:
+        _memo["no compiler"] = "yes"
+        raise
     _counts["compiled"] += 1
     _write(path, whole, data)
     return _link(data, exports, symbols)

@@ -432,6 +432,21 @@ print("done")
     assert run(script, RUSHLIGHT_NATIVE="0") == "done\n"
 
 
+def test_without_llvmlite(run, tmp_path):
+    script = """
+import sys
+sys.modules["llvmlite"] = None
+import numpy as np
+from rushlight.codegen import builtin, cache
+assert cache.native_supported()
+f = builtin.builtin("f", "x: f32[n] -> None; call x", 0, np.exp)
+assert f is np.exp
+assert not cache.native_supported()
+print("done")
+"""
+    assert run(script, RUSHLIGHT_CACHE=str(tmp_path)) == "done\n"
+
+
 def test_lazy(fallback: Fallback):
     made = []
 
