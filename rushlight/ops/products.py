@@ -12,7 +12,7 @@ from rushlight.ops._dispatch import wrap_dim, write_out
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply2
 from rushlight.ops.complex import conj
-from rushlight.ops.elementwise import mul
+from rushlight.ops.elementwise import add, mul
 from rushlight.ops.linear_algebra import matmul, mm, same_dtype
 from rushlight.ops.reduction import sum
 from rushlight.ops.shape import permute, reshape, t, unsqueeze
@@ -320,7 +320,7 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
             square = matmul(square, square)
     if result is None:
         eye = late.eye(input._array.shape[-1], dtype=input.dtype)
-        result = late.expand(eye, input._array.shape).clone()
+        result = add(mul(input, 0), eye)
     return result if out is None else write_out(out, result)
 
 

@@ -10,6 +10,7 @@ Each family ends with up to four lists of names:
 """
 
 import importlib
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -97,10 +98,26 @@ def _collect(family: ModuleType) -> None:
 
 
 # Families that few programs use: their modules load when one of their names is first used.
+# "svd=old_svd" gives the module's old_svd the name svd; LATE names are for other families only.
 LAZY: dict[str, dict[str, str]] = {
     "convolution": {
         "TORCH": "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
         "convolution"
+    },
+    "linalg_factor": {
+        "BOTH": "cholesky=old_cholesky lu=old_lu qr=old_qr svd=old_svd",
+        "TORCH": "lu_unpack",
+    },
+    "linalg_solve": {
+        "BOTH": "cholesky_inverse cholesky_solve det geqrf inverse logdet lu_solve=old_lu_solve "
+        "matrix_exp ormqr pinverse=pinv slogdet=old_slogdet triangular_solve",
+        "TORCH": "orgqr=householder_product",
+        "METHODS": "orgqr=householder_product",
+        "LATE": "linalg_solve=solve linalg_solve_triangular=solve_triangular",
+    },
+    "linalg_norm": {
+        "BOTH": "dist norm=old_norm renorm",
+        "INPLACE": "renorm",
     },
 }
 
@@ -121,14 +138,18 @@ def _deferred(module: str, name: str) -> Any:
 
 
 def _collect_lazy(module: str, kinds: dict[str, str]) -> None:
-    for name in kinds.get("BOTH", "").split():
-        FUNCTIONS[name] = METHODS[name] = _deferred(module, name)
-    for name in kinds.get("TORCH", "").split():
-        FUNCTIONS[name] = _deferred(module, name)
-    for name in kinds.get("METHODS", "").split():
-        METHODS[name] = _deferred(module, name)
-    for name in kinds.get("INPLACE", "").split():
-        METHODS[name + "_"] = inplace_form(_deferred(module, name), name + "_")
+    def listed(kind: str) -> Iterator[tuple[str, Any]]:
+        for item in kinds.get(kind, "").split():
+            name, _, inner = item.partition("=")
+            yield name, _deferred(module, inner or name)
+
+    for name, function in listed("BOTH"):
+        FUNCTIONS[name] = METHODS[name] = function
+    FUNCTIONS.update(listed("TORCH"))
+    METHODS.update(listed("METHODS"))
+    late.__dict__.update(listed("LATE"))
+    for name, function in listed("INPLACE"):
+        METHODS[name + "_"] = inplace_form(function, name + "_")
 
 
 for _family in FAMILIES:
