@@ -84,7 +84,7 @@ def _max_pool(x: Array, window: Any, nd: int) -> Any:
 def choice_primitive(name: str, eager: Any, node_name: str, params: tuple[str, ...]) -> Primitive:
     """A primitive that returns chosen elements and their flat positions in the plane."""
     return Primitive(
-        name, eager, params=params, vjp={"input": _choice_rule}, materialize=False,
+        name, eager, params=params, vjp={"input": _choice_rule}, materialize=False, keep=(1,),
         node_name=node_name,
     )  # fmt: skip
 

@@ -240,6 +240,7 @@ FRACTIONAL = {
             )
         },
         materialize=False,
+        keep=(1,),
         node_name=f"FractionalMaxPool{nd}DBackward0",
     )
     for nd in (2, 3)
