@@ -156,6 +156,11 @@ def const(value: float, dtype: str) -> Expr:
     """A constant. For ``f32`` the value is rounded when it is used."""
     if dtype not in DTYPES:
         raise IRError(f"unknown dtype {dtype!r}")
+    if dtype in INTEGERS:
+        bits = 8 * BYTES[dtype]
+        least = 0 if dtype == "u8" else -(1 << (bits - 1))
+        if not least <= value < least + (1 << bits):
+            raise IRError(f"{value} is no {dtype}")
     return _make("const", dtype, (), float(value) if dtype in FLOATS else int(value))
 
 

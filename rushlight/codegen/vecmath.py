@@ -159,9 +159,9 @@ def log1p(x: Expr) -> Expr:
 def tanh(a: Expr) -> Expr:
     """The hyperbolic tangent."""
     t, q = _abs(a), a * a
-    big = _copysign(1.0 - 2.0 / (exp(t + t) + 1.0), a)
+    big = 1.0 - 2.0 / (exp(t + t) + 1.0)
     p = _poly(q, 1.57394409e-2, -5.23025580e-2, 1.33152470e-1, -3.33327681e-1)
-    return select(t > 0.55, big, fma(p * q, a, a))
+    return _copysign(select(t > 0.55, big, fma(p * q, t, t)), a)
 
 
 def sigmoid(x: Expr) -> Expr:
@@ -195,25 +195,26 @@ def erf(a: Expr) -> Expr:
     return select(t > 0.927734375, big, fma(p, a, a))
 
 
-# exp(x*x/2) * (1 - cdf(x)) / u as a polynomial in u = 1 / (1 + 0.35 x), for 0 <= x < 14.5: a least
-# squares fit with weights moved towards equal relative errors, 3.2e-8 at most
+# exp(x*x/2) * (1 - cdf(x)) / u as a polynomial in u - 1, where u = 1 / (1 + 0.35 x), 0 <= x < 14.5:
+# a least squares fit with weights moved towards equal relative errors, 3.2e-8 at most
 _TAIL = (
     -2.915795597e-02,
-    1.440312514e-01,
-    -2.558396646e-01,
-    1.593204151e-01,
-    -2.321281969e-02,
-    1.055526847e-01,
-    1.198212459e-01,
-    1.398635205e-01,
-    1.396213066e-01,
+    -8.923239634e-02,
+    -6.404367189e-02,
+    1.609317282e-02,
+    -6.416883157e-02,
+    -1.026394697e-01,
+    2.610450767e-01,
+    6.398319879e-01,
+    4.999999840e-01,
 )
 
 
 def normal_cdf(x: Expr) -> Expr:
     """(1 + erf(x / sqrt(2))) / 2, accurate in the left tail too."""
-    u = 1.0 / fma(_abs(x), 0.35, 1.0)
-    tail = (_poly(u, *_TAIL) * u) * exp_nonpositive(x * x * -0.5)
+    t = minimum(_abs(x), 14.0) * 0.35
+    u = 1.0 / (t + 1.0)
+    tail = (_poly(-t * u, *_TAIL) * u) * exp_nonpositive(x * x * -0.5)
     return select(x < 0.0, tail, 1.0 - tail)
 
 
