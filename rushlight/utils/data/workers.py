@@ -9,6 +9,7 @@ next request, and the main process never waits for long to place one. Workers ar
 program ends in whatever way, they are ended. A worker whose parent vanished finds out by looking.
 """
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -94,10 +95,8 @@ def run_worker(job: Job, pipe: Any, others: list[Any]) -> None:
     outgoing: Any = queue.SimpleQueue()
     threading.Thread(target=_send_all, args=(outgoing, pipe), daemon=True).start()
     parent = job.parent if job.parent == os.getppid() else os.getppid()
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # the main process gets it as well
         work(job, Inbox(pipe, parent), lambda answer: outgoing.put(_packed(job, answer)))
-    except KeyboardInterrupt:
-        pass  # the main process gets it as well
 
 
 class _Worker:
