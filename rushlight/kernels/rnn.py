@@ -9,23 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from rushlight.kernels.matmul import linear, matmul2d
+from rushlight.kernels import matmul, rnn_cell
 
 LstmSaved = tuple[np.ndarray, np.ndarray]
 GruSaved = tuple[np.ndarray, np.ndarray]
 
 
-def _sigmoid(x: np.ndarray) -> None:
-    """Replace ``x`` by its logistic function, by way of tanh, which cannot overflow."""
-    x *= 0.5
-    np.tanh(x, out=x)
-    x *= 0.5
-    x += 0.5
-
-
 def _input_gates(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     steps, batch, features = x.shape
-    flat = linear(x.reshape(steps * batch, features), weight, bias)
+    flat = matmul.linear(x.reshape(steps * batch, features), weight, bias)
     return flat.reshape(steps, batch, len(weight))
 
 
@@ -73,19 +65,9 @@ def lstm_forward(
     y = np.empty((*x.shape[:2], size), x.dtype)
     cells = np.empty_like(y)
     h, c = h0, c0
-    recurrent = np.ascontiguousarray(w_hh.T)
     for t in _order(len(x), reverse):
-        gate = gates[t]
-        gate += matmul2d(h, recurrent)
-        _sigmoid(gate[:, : 2 * size])
-        np.tanh(gate[:, 2 * size : 3 * size], out=gate[:, 2 * size : 3 * size])
-        _sigmoid(gate[:, 3 * size :])
-        i, f, g, o = (gate[:, k * size : (k + 1) * size] for k in range(4))
-        np.multiply(f, c, out=cells[t])
-        cells[t] += i * g
-        c = cells[t]
-        np.multiply(o, np.tanh(c), out=y[t])
-        h = y[t]
+        rnn_cell.lstm(matmul.linear(h, w_hh, None), c, gates[t], cells[t], y[t])
+        h, c = y[t], cells[t]
     return y, h.copy(), c.copy(), (gates, cells)
 
 
@@ -113,24 +95,15 @@ def lstm_backward(
         saved: the last thing it returned.
     """
     gates, cells = saved
-    size = w_hh.shape[1]
     dh = np.zeros_like(h0) if gh is None else gh
-    dc = np.zeros_like(c0) if gc is None else gc
+    dc = np.zeros_like(c0) if gc is None else gc.copy()
     before = _previous(cells, c0, reverse)
     dgates = np.empty_like(gates)
     for t in _order(len(x), not reverse):
         if gy is not None:
             dh = dh + gy[t]
-        i, f, g, o = (gates[t][:, k * size : (k + 1) * size] for k in range(4))
-        di, df, dg, do = (dgates[t][:, k * size : (k + 1) * size] for k in range(4))
-        squashed = np.tanh(cells[t])
-        np.multiply(dh * squashed, o * (1 - o), out=do)
-        dc = dc + dh * o * (1 - squashed * squashed)
-        np.multiply(dc * g, i * (1 - i), out=di)
-        np.multiply(dc * before[t], f * (1 - f), out=df)
-        np.multiply(dc * i, 1 - g * g, out=dg)
-        dc = dc * f
-        dh = matmul2d(dgates[t], w_hh)
+        rnn_cell.lstm_backward(gates[t], before[t], cells[t], dh, dgates[t], dc)
+        dh = matmul.matmul2d(dgates[t], w_hh)
     return _sequence_gradients(dgates, dgates, x, h0, w_ih, y, reverse, dh, dc)
 
 
@@ -150,9 +123,9 @@ def _sequence_gradients(
     flat = dgates.reshape(steps * batch, -1)
     hidden = dhidden.reshape(steps * batch, -1)
     before = _previous(y, h0, reverse).reshape(steps * batch, -1)
-    gx = matmul2d(flat, w_ih).reshape(x.shape)
-    gw_ih = matmul2d(flat.T, x.reshape(steps * batch, features))
-    gw_hh = matmul2d(hidden.T, before)
+    gx = matmul.matmul2d(flat, w_ih).reshape(x.shape)
+    gw_ih = matmul.matmul2d(flat.T, x.reshape(steps * batch, features))
+    gw_hh = matmul.matmul2d(hidden.T, before)
     return gx, dh, dc, gw_ih, gw_hh, flat.sum(axis=0)
 
 
@@ -181,20 +154,9 @@ def gru_forward(
     y = np.empty((*x.shape[:2], size), x.dtype)
     candidates = np.empty_like(y)
     h = h0
-    recurrent = np.ascontiguousarray(w_hh.T)
     for t in _order(len(x), reverse):
-        gate = gates[t]
-        hidden = matmul2d(h, recurrent)
-        if b_hh is not None:
-            hidden += b_hh
-        gate[:, : 2 * size] += hidden[:, : 2 * size]
-        _sigmoid(gate[:, : 2 * size])
-        r, z, n = (gate[:, k * size : (k + 1) * size] for k in range(3))
-        candidates[t] = hidden[:, 2 * size :]
-        n += r * candidates[t]
-        np.tanh(n, out=n)
-        np.multiply(z, h - n, out=y[t])
-        y[t] += n
+        hidden = matmul.linear(h, w_hh, b_hh)
+        rnn_cell.gru(hidden, h, gates[t], candidates[t], y[t])
         h = y[t]
     return y, h.copy(), (gates, candidates)
 
@@ -220,22 +182,15 @@ def gru_backward(
         saved: the last thing it returned.
     """
     gates, candidates = saved
-    size = w_hh.shape[1]
-    dh = np.zeros_like(h0) if gh is None else gh
+    dh = np.zeros_like(h0) if gh is None else gh.copy()
     before = _previous(y, h0, reverse)
     dgates = np.empty_like(gates)
     dhidden = np.empty_like(gates)
     for t in _order(len(x), not reverse):
         if gy is not None:
             dh = dh + gy[t]
-        r, z, n = (gates[t][:, k * size : (k + 1) * size] for k in range(3))
-        dr, dz, dn = (dgates[t][:, k * size : (k + 1) * size] for k in range(3))
-        np.multiply(dh * (before[t] - n), z * (1 - z), out=dz)
-        np.multiply(dh * (1 - z), 1 - n * n, out=dn)
-        np.multiply(dn * candidates[t], r * (1 - r), out=dr)
-        dhidden[t] = dgates[t]
-        dhidden[t][:, 2 * size :] *= r
-        dh = dh * z + matmul2d(dhidden[t], w_hh)
+        rnn_cell.gru_backward(gates[t], before[t], candidates[t], dgates[t], dhidden[t], dh)
+        dh += matmul.matmul2d(dhidden[t], w_hh)
     gx, dh, _, gw_ih, gw_hh, gb_ih = _sequence_gradients(
         dgates, dhidden, x, h0, w_ih, y, reverse, dh, dh
     )
