@@ -382,10 +382,6 @@ class Pool:
         self.resume = ctypes.CFUNCTYPE(None)(found["rl_pool_resume"])
         self.threads = ctypes.c_int64.from_address(self.state + _THREADS)
         self.started = ctypes.c_int64.from_address(self.state + _STARTED)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self.pause, after_in_parent=self.resume, after_in_child=self.resume
-            )
 
     def set_threads(self, number: int) -> None:
         """End the workers; the next job starts `number` - 1 new ones."""
@@ -410,8 +406,19 @@ def get() -> Pool:
             if not _pools:
                 pool = Pool()
                 threads.install(pool)
-                _pools.append(pool)
+                _pools.append(pool)  # from here on forks pause it
     return _pools[0]
+
+
+def _pause() -> None:
+    """Before a fork: no job runs and no worker lives."""
+    for pool in _pools:
+        pool.pause()
+
+
+def _resume() -> None:
+    for pool in _pools:
+        pool.resume()
 
 
 def address() -> int:
@@ -420,3 +427,5 @@ def address() -> int:
 
 
 cache.provide("rl_parallel_for", address)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_resume)

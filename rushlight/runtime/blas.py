@@ -14,6 +14,10 @@ from importlib.machinery import PathFinder
 _lock = threading.Lock()
 _library: list[ctypes.CDLL] = []
 _addresses: dict[str, int] = {}
+if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that nobody gives back
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 class BlasError(RuntimeError):

@@ -238,6 +238,32 @@ def test_processes_share_the_folder(tmp_path: Path):
     assert len(list((tmp_path / "objects").iterdir())) == 1
 
 
+FORK = """
+import os, threading, time
+from rushlight.codegen import cache
+TEXT = {ir!r}
+def make():
+    time.sleep(0.3)
+    return TEXT
+started = threading.Thread(target=cache.load, args=("slow", "f", make, ["answer"]))
+started.start()
+time.sleep(0.1)
+pid = os.fork()  # while the other thread compiles
+if pid == 0:
+    cache.load("quick", "f", lambda: TEXT, ["answer"])
+    os._exit(7)
+started.join()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_fork_while_another_thread_compiles(run):
+    text = "import warnings\nwarnings.simplefilter('ignore')\n" + FORK.format(ir=make()())
+    assert run(text, timeout=30) == "done\n"
+
+
 def test_jit_in_place_of_the_loader(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(loader, "supported", lambda: False)
     assert run(cache.load("answer", "jit", make(9), ["answer"])) == 9

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from rushlight.codegen import heap
+from rushlight.codegen import cache, heap
 from rushlight.runtime import memory
 
 MB = 1 << 20
@@ -165,6 +165,39 @@ def test_scratch_memory(pool):
     assert delta(before, "live_blocks") == 0
 
 
+def test_scratch_memory_in_workers():
+    ir = """
+declare void @rl_parallel_for(ptr, ptr, i64, i64)
+declare ptr @rl_alloc(i64)
+declare void @rl_free(ptr)
+declare ptr @memset(ptr, i32, i64)
+define void @fn(ptr %c, i64 %b, i64 %e) {
+  %size = add i64 %b, 1500000
+  %p = call ptr @rl_alloc(i64 %size)
+  %q = call ptr @memset(ptr %p, i32 7, i64 %size)
+  %last = getelementptr i8, ptr %p, i64 %b
+  %v = load i8, ptr %last
+  call void @rl_free(ptr %p)
+  %n = sub i64 %e, %b
+  %out = getelementptr i8, ptr %c, i64 %b
+  %r = call ptr @memset(ptr %out, i32 7, i64 %n)
+  ret void
+}
+define void @go(ptr %c, i64 %n) {
+  call void @rl_parallel_for(ptr @fn, ptr %c, i64 %n, i64 1000)
+  ret void
+}
+"""
+    address = cache.load("test-scratch", ir, lambda: ir, ["go"])["go"]
+    go = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(address)
+    before = memory.memory_stats()
+    for _ in range(200):
+        out = np.zeros(16_000, np.uint8)
+        go(out.ctypes.data, out.size)
+        assert (out == 7).all()
+    assert delta(before, "live_blocks") == 0
+
+
 def churn(seed: int, count: int = 1000) -> None:
     chance = np.random.default_rng(seed)
     live: list[tuple[np.ndarray, int]] = []
@@ -201,7 +234,7 @@ def test_fork(run):
     script = """
 import os, warnings
 import numpy as np
-from rushlight.codegen import heap
+from rushlight.codegen import cache, heap
 from rushlight.runtime import memory
 heap.get().ensure()
 a = np.ones(3_000_000, np.uint8)
@@ -244,7 +277,7 @@ def test_arrays_outlive_the_interpreter(run):
     script = """
 import builtins
 import numpy as np
-from rushlight.codegen import heap
+from rushlight.codegen import cache, heap
 heap.get().ensure()
 class Late:
     def __init__(self): self.array = np.ones((1500, 1500))

@@ -1,5 +1,7 @@
 import ctypes
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -158,6 +160,21 @@ def test_several_python_threads(repeat):
     for thread in running:
         thread.join()
     assert not wrong
+
+
+def test_a_busy_machine(repeat):
+    threads.set_num_threads(2)
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        array = np.zeros(50_000, np.int64)
+        for _ in range(300):
+            repeat(array, 500, 10)
+            time.sleep(0.0005)
+        assert (array == 3000).all()
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
