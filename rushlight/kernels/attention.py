@@ -1,39 +1,93 @@
 """Scaled dot-product attention without the buffer of all scores, both ways.
 
-Queries are worked through in blocks of rows; the forward keeps one number per row, the logarithm
-of its sum of exponentials, from which the backward recovers the weights of a block.
+Heads are worked through in blocks of heads and of query rows; the forward keeps one number per
+row, the logarithm of its sum of exponentials, from which the backward recovers the weights of a
+block.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import prod
+
 import numpy as np
 
-from rushlight.kernels.matmul import widened
+from rushlight.kernels import attention_rows, matmul
 
-# Bytes of scores that one block of query rows may take.
-_SCORE_BYTES = 8 << 20
+# Bytes of scores that one block may take.
+_SCORE_BYTES = 4 << 20
 
 
-def _rows(batch: int, keys: int, itemsize: int) -> int:
-    return max(16, _SCORE_BYTES // max(1, batch * keys * itemsize))
+class _Block:
+    """Some heads and query rows, and the keys that they may see."""
+
+    __slots__ = ("causal", "heads", "keys", "length", "rows", "start")
+
+    def __init__(self, heads: slice, rows: slice, keys: int, causal: bool) -> None:
+        self.heads, self.rows, self.keys, self.causal = heads, rows, keys, causal
+        self.length, self.start = rows.stop - rows.start, rows.start
+
+    def options(self) -> tuple[int, int, int, int]:
+        """Return what the passes over the scores take after their arrays."""
+        return self.length, self.start, int(self.causal), 0 if self.causal else self.keys
+
+
+def _blocks(
+    heads: int, length: int, keys: int, itemsize: int, causal: bool, single: bool
+) -> Iterator[_Block]:
+    """Cut the work; ``single`` asks for one head at a time."""
+    if not keys:
+        return
+    rows = max(1, min(length, max(16, _SCORE_BYTES // (keys * itemsize))))
+    if causal:
+        rows = min(rows, max(64, -(-length // 4)))
+    together = 1 if single or rows < length else _SCORE_BYTES // (rows * keys * itemsize)
+    together = max(1, together)
+    for head in range(0, heads, together):
+        some = slice(head, min(heads, head + together))
+        for row in range(0, length, rows):
+            stop = min(length, row + rows)
+            seen = min(keys, stop) if causal and together == 1 else keys
+            yield _Block(some, slice(row, stop), seen, causal)
+
+
+def _shared(mask: np.ndarray | None) -> bool:
+    """Return whether all heads have the same mask, or none."""
+    return mask is None or prod(mask.shape[:-2]) == 1
+
+
+def _masked(mask: np.ndarray, lead: tuple[int, ...], block: _Block) -> np.ndarray:
+    """Return the part of the mask that a block's scores get."""
+    if _shared(mask):
+        mask = mask.reshape(mask.shape[-2:])
+    else:
+        place = np.unravel_index(block.heads.start, lead)
+        mask = np.broadcast_to(mask, (*lead, *mask.shape[-2:]))[place]
+    rows = block.rows if mask.shape[0] > 1 else slice(None)
+    return mask[rows, : block.keys] if mask.shape[1] > 1 else mask[rows]
 
 
 def _scores(
     q: np.ndarray,
     k: np.ndarray,
     mask: np.ndarray | None,
-    causal: bool,
+    lead: tuple[int, ...],
     scale: float,
-    start: int,
+    block: _Block,
 ) -> np.ndarray:
-    """Return the masked scores of the query rows ``q``, the first of which is row ``start``."""
-    s: np.ndarray = np.matmul(q * q.dtype.type(scale), k.swapaxes(-1, -2))
+    """Return the scores of a block, the mask added."""
+    part = q[block.heads, block.rows] * q.dtype.type(scale)
+    s = matmul.bmm(part, k[block.heads, : block.keys].swapaxes(-1, -2))
     if mask is not None:
-        s += mask[..., start : start + q.shape[-2], :] if mask.shape[-2] > 1 else mask
-    if causal:
-        row = np.arange(start, start + q.shape[-2])[:, None]
-        np.copyto(s, -np.inf, where=np.arange(k.shape[-2]) > row)
+        s += _masked(mask, lead, block)
     return s
+
+
+def _flat(a: np.ndarray, heads: int) -> np.ndarray:
+    """Return the array as (heads, rows, features) in the dtype of the computation."""
+    wide = matmul.widened(a.dtype)
+    a = a if wide is None else a.astype(wide)
+    return np.ascontiguousarray(a.reshape(heads, *a.shape[-2:]))
 
 
 def attention_forward(
@@ -56,27 +110,19 @@ def attention_forward(
         causal: whether row i sees only keys up to i.
         scale: factor of the products.
     """
-    wide = widened(q.dtype)
-    if wide is not None:
-        q, k, v = q.astype(wide), k.astype(wide), v.astype(wide)
-    length, keys = q.shape[-2], k.shape[-2]
-    out = np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype)
-    lse = np.full(q.shape[:-1], -np.inf, q.dtype)
-    step = _rows(int(np.prod(q.shape[:-2])), keys, q.itemsize)
-    for i in range(0, length if keys else 0, step):
-        part = slice(i, i + step)
-        s = _scores(q[..., part, :], k, mask, causal, scale, i)
-        top = s.max(axis=-1, keepdims=True)
-        empty = np.isneginf(top)
-        top[empty] = 0
-        s -= top
-        np.exp(s, out=s)
-        total = s.sum(axis=-1, keepdims=True)
-        np.copyto(total, 1, where=empty)
-        np.matmul(s, v, out=out[..., part, :])
-        out[..., part, :] /= total
-        lse[..., part] = np.where(empty, -np.inf, np.log(total) + top)[..., 0]
-    return out, lse
+    lead, dtype = q.shape[:-2], q.dtype
+    heads, length, keys = prod(lead), q.shape[-2], k.shape[-2]
+    q, k, v = (_flat(a, heads) for a in (q, k, v))
+    out = np.zeros((heads, length, v.shape[-1]), q.dtype)
+    lse = np.full((heads, length), -np.inf, q.dtype)
+    for block in _blocks(heads, length, keys, q.itemsize, causal, not _shared(mask)):
+        s = _scores(q, k, mask, lead, scale, block)
+        sums = np.empty(s.shape[:2], s.dtype)
+        attention_rows.weights(s.reshape(-1, s.shape[-1]), sums.reshape(-1), *block.options())
+        lse[block.heads, block.rows] = sums
+        out[block.heads, block.rows] = matmul.bmm(s, v[block.heads, : block.keys])
+    out = out.reshape(*lead, *out.shape[1:]).astype(dtype, copy=False)
+    return out, lse.reshape(*lead, length)
 
 
 def attention_backward(
@@ -97,28 +143,26 @@ def attention_backward(
         out: the result.
         lse: the log-sum-exps returned with it.
     """
-    dtype = q.dtype
-    wide = widened(dtype)
-    if wide is not None:
-        g, q, k, v, out = (a.astype(wide) for a in (g, q, k, v, out))
+    lead, dtype = q.shape[:-2], q.dtype
+    shapes = (q.shape, k.shape, v.shape)
+    heads, length, keys = prod(lead), q.shape[-2], k.shape[-2]
+    g, q, k, v, out = (_flat(a, heads) for a in (g, q, k, v, out))
     gq, gk, gv = np.zeros_like(q), np.zeros_like(k), np.zeros_like(v)
-    length, keys = q.shape[-2], k.shape[-2]
-    delta = (g * out).sum(axis=-1, keepdims=True)
-    shift = np.where(np.isneginf(lse), np.inf, lse)[..., None]
-    step = _rows(int(np.prod(q.shape[:-2])), keys, q.itemsize)
-    for i in range(0, length if keys else 0, step):
-        part = slice(i, i + step)
-        p = _scores(q[..., part, :], k, mask, causal, scale, i)
-        p -= shift[..., part, :]
-        np.exp(p, out=p)
-        gi = g[..., part, :]
-        gv += np.matmul(p.swapaxes(-1, -2), gi)
-        ds = np.matmul(gi, v.swapaxes(-1, -2))
-        ds -= delta[..., part, :]
-        ds *= p
-        ds *= ds.dtype.type(scale)
-        np.matmul(ds, k, out=gq[..., part, :])
-        gk += np.matmul(ds.swapaxes(-1, -2), q[..., part, :])
-    if wide is not None:
-        gq, gk, gv = gq.astype(dtype), gk.astype(dtype), gv.astype(dtype)
-    return gq, gk, gv
+    delta = np.einsum("hle,hle->hl", g, out)
+    lse = lse.reshape(heads, length)
+    for block in _blocks(heads, length, keys, q.itemsize, causal, not _shared(mask)):
+        some, rows, seen = block.heads, block.rows, slice(0, block.keys)
+        p = _scores(q, k, mask, lead, scale, block)
+        flat = p.reshape(-1, p.shape[-1])
+        attention_rows.again(lse[some, rows].reshape(-1), flat, *block.options())
+        part = g[some, rows]
+        gv[some, seen] += matmul.bmm(p.swapaxes(-1, -2), part)
+        d = matmul.bmm(part, v[some, seen].swapaxes(-1, -2))
+        attention_rows.score_gradient(
+            flat, delta[some, rows].reshape(-1), d.reshape(-1, d.shape[-1]), scale
+        )
+        gq[some, rows] = matmul.bmm(d, k[some, seen])
+        gk[some, seen] += matmul.bmm(d.swapaxes(-1, -2), q[some, rows])
+    made = (a.reshape(s).astype(dtype, copy=False) for a, s in zip((gq, gk, gv), shapes))
+    first, second, third = made
+    return first, second, third
