@@ -101,6 +101,8 @@ class Generator:
             seed: from -2**63 to 2**64 - 1; a negative one counts from 2**64 downwards.
         """
         if not isinstance(seed, int):
+            if not hasattr(seed, "__index__"):
+                raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
             seed = seed.__index__()
         if not -0x8000_0000_0000_0000 <= seed <= 0xFFFF_FFFF_FFFF_FFFF:
             raise ValueError("Overflow when unpacking long long")
@@ -153,7 +155,10 @@ class Generator:
             raise TypeError("RNG state must be a torch.ByteTensor")
         data = np.ascontiguousarray(new_state._array).tobytes()
         if len(data) != STATE_BYTES:
-            raise RuntimeError("RNG state is wrong size")
+            raise RuntimeError(
+                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
+                f"state size to be {len(data)}"
+            )
         seed, left, seeded, following = _HEAD.unpack_from(data)
         if not seeded or not 1 <= left <= _WORDS or not 0 <= following <= _WORDS:
             raise RuntimeError("Invalid mt19937 state")
@@ -179,6 +184,9 @@ class Generator:
     def graphsafe_set_state(self, state: "Generator") -> "Generator":
         """Continues from the state of another generator."""
         return self.set_state(state.get_state())
+
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {id(self):#x}>"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         return _rebuild, (self._seed, self.get_state())

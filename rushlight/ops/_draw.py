@@ -44,6 +44,14 @@ def uniform_between(g: Generator, count: int, kind: np.dtype, low: float, high: 
     return out
 
 
+def narrow(values: ndarray, kind: np.dtype, low: float, high: float) -> ndarray:
+    """Uniform values as a 16-bit dtype; those that rounding made ``high`` become ``low``."""
+    out = values.astype(kind)
+    ends = np.array([low, high]).astype(kind)
+    out[out == ends[1]] = ends[0]
+    return out
+
+
 def integers(g: Generator, count: int, low: int, span: int, kind: np.dtype) -> ndarray:
     """``count`` integers from ``low`` to before ``low + span``."""
     if count == 1:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.base import dtypes
-from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.dtypes import CPP_NAMES, SCALAR_TYPE_NAMES
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core.generator import Generator, default_generator
 from rushlight.core.quiet import quiet
@@ -67,7 +67,8 @@ def _write_uniform(array: ndarray, low: float, high: float, g: Generator) -> Non
     if array.dtype.kind == "c":
         array = _parts(array)
     kind = array.dtype
-    draw.put(array, draw.uniform_between(g, array.size, kind, low, high))
+    values = draw.uniform_between(g, array.size, kind, low, high)
+    draw.put(array, draw.narrow(values, kind, low, high) if kind.itemsize <= 2 else values)
 
 
 def uniform_(
@@ -208,7 +209,9 @@ def bernoulli_(input: Tensor, p: Any = 0.5, *, generator: Generator | None = Non
 def _write_chances(array: ndarray, chances: ndarray, g: Generator) -> None:
     """One draw for each element, compared with its own probability."""
     if chances.size and not bool(((chances >= 0) & (chances <= 1)).all()):
-        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+        raise RuntimeError(
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
     order = sorted(range(array.ndim), key=lambda d: -array.strides[d])
     target, p = array.transpose(order), chances.transpose(order)
     if p.dtype.kind == "V" or p.dtype.itemsize == 2:
@@ -221,7 +224,7 @@ _NO_GRADIENT = NotDifferentiable("draws do not depend on their parameters contin
 
 
 def _bernoulli(a: ndarray, g: Generator) -> ndarray:
-    out = np.empty_like(a)
+    out = np.empty(a.shape, a.dtype)
     _write_chances(out, a, g)
     return out
 
@@ -248,7 +251,7 @@ def bernoulli(
         tensor([0., 1.])
     """
     if p is not None:
-        result = bernoulli_(late.clone(late.detach(input)), p, generator=generator)
+        result = bernoulli_(wrap(input._array.copy()), p, generator=generator)
     else:
         _need_floating("bernoulli_tensor_cpu_p_", input)
         result = apply1(BERNOULLI, input, _source(generator))
@@ -263,7 +266,11 @@ def exponential_(
     input: Tensor, lambd: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Fills ``input`` with numbers of the exponential distribution with rate ``lambd``."""
-    _need_floating("exponential_kernel_cpu", input)
+    if input._array.dtype.kind in "iubc":
+        raise RuntimeError(
+            "Exponential distribution is a continuous probability distribution. dtype must be a "
+            f"floating point but you specified {SCALAR_TYPE_NAMES[input.dtype]}"
+        )
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
     g = _source(generator)
@@ -292,7 +299,7 @@ def cauchy_(
     if input._array.dtype.kind not in "fV":
         raise RuntimeError(
             "Cauchy distribution is a continuous probability distribution. dtype must be a "
-            f"floating point but you specified {_lower(input)}"
+            f"floating point but you specified {CPP_NAMES.get(input.dtype, input.dtype.name)}"
         )
     if not sigma > 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
@@ -301,10 +308,6 @@ def cauchy_(
         input,
         lambda a: draw.put(a, median + sigma * np.tan(np.pi * (_doubles(a, g) - 0.5))),
     )
-
-
-def _lower(t: Tensor) -> str:
-    return SCALAR_TYPE_NAMES[t.dtype]
 
 
 def log_normal_(
@@ -364,7 +367,7 @@ def rand(
     device: Any = None,
     requires_grad: bool = False,
     pin_memory: bool = False,
-    names: Any = None,
+    **size_keyword: Any,
 ) -> Tensor:
     """A tensor of numbers uniform in [0, 1).
 
@@ -380,11 +383,19 @@ def rand(
                 [0.1320, 0.3074, 0.6341]])
     """
     _checked_floating("check_uniform_bounds", dtype)
-    size, g = _take_size(size, "size", names), _source(generator)
+    size, g = _take_size("rand", size, size_keyword), _source(generator)
     return _new(lambda a: _write_uniform(a, 0.0, 1.0, g), size, out, dtype, device, requires_grad)
 
 
-def _take_size(size: tuple[Any, ...], name: str, names: Any) -> tuple[Any, ...]:
+def _take_size(name: str, size: tuple[Any, ...], keyword: dict[str, Any]) -> tuple[Any, ...]:
+    """The size, which may also be given as ``size=``."""
+    keyword.pop("names", None)
+    if "size" in keyword:
+        size = (keyword.pop("size"),)
+    if keyword:
+        raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(keyword))}'")
+    if size and isinstance(size[0], str):
+        raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not str")
     return size
 
 
@@ -397,7 +408,7 @@ def randn(
     device: Any = None,
     requires_grad: bool = False,
     pin_memory: bool = False,
-    names: Any = None,
+    **size_keyword: Any,
 ) -> Tensor:
     """A tensor of numbers of the normal distribution with mean 0 and variance 1.
 
@@ -410,7 +421,7 @@ def randn(
         tensor([ 1.5410, -0.2934, -2.1788])
     """
     _checked_floating("normal_kernel_cpu", dtype)
-    g = _source(generator)
+    size, g = _take_size("randn", size, size_keyword), _source(generator)
     return _new(lambda a: _write_normal(a, 0.0, 1.0, g), size, out, dtype, device, requires_grad)
 
 
@@ -476,18 +487,13 @@ def randperm(
         >>> torch.randperm(4)
         tensor([2, 0, 1, 3])
     """
-    if n < 0:
-        raise RuntimeError(f"n must be non-negative, got{n}")
+    check_shape((n,))
     kind = dtype or (out.dtype if out is not None else dtypes.int64)
     if kind is not dtypes.int64 and n > _full_modulus(kind):
-        raise RuntimeError(f"n is too large for result tensor type: '{_legacy_name(kind)}'")
+        raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
     array = draw.permutation(_source(generator), int(n))
     result = finish(array.astype(kind.np, copy=False), requires_grad, device)
     return result if out is None else write_out(out, result)
-
-
-def _legacy_name(kind: Dtype) -> str:
-    return f"torch.{SCALAR_TYPE_NAMES[kind]}Tensor"
 
 
 def _like(
@@ -592,7 +598,8 @@ def normal(
         _check_std(std)
     shape = np.broadcast_shapes(*[t._array.shape for t in given])
     noise = normal_(wrap(np.empty(shape, given[0]._array.dtype)), generator=generator)
-    result: Tensor = late.add(late.mul(noise, late.detach(std) if std in given[1:] or std is given[0] else std), mean)  # fmt: skip
+    scaled = late.mul(noise, wrap(std._array) if isinstance(std, Tensor) else std)
+    result: Tensor = late.add(scaled, wrap(mean._array) if isinstance(mean, Tensor) else mean)
     return result if out is None else write_out(out, result)
 
 
