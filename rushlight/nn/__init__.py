@@ -1,0 +1,28 @@
+"""``torch.nn``: modules, parameters, functions of tensors, initial values."""
+
+import importlib
+from typing import Any
+
+from rushlight.nn import functional, init, modules, parameter, utils
+from rushlight.nn.modules import *  # noqa: F403
+from rushlight.nn.modules import __all__ as _modules
+from rushlight.nn.parameter import (
+    Buffer,
+    Parameter,
+    UninitializedBuffer,
+    UninitializedParameter,
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "parallel":
+        return importlib.import_module("rushlight.nn.parallel")
+    if name in ("DataParallel",):
+        return getattr(importlib.import_module("rushlight.nn.parallel"), name)
+    raise AttributeError(f"module 'torch.nn' has no attribute '{name}'")
+
+
+__all__ = [
+    "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter",
+    "functional", "init", "modules", "parallel", "parameter", "utils", *_modules,
+]  # fmt: skip
