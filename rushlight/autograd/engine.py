@@ -12,7 +12,7 @@ import numpy as np
 
 from rushlight.autograd.anomaly import checked_apply
 from rushlight.autograd.node import Grads, Node, edge_of
-from rushlight.core.state import defaults, state
+from rushlight.core.state import defaults, set_grad, state
 from rushlight.core.tensor import LEAF, Tensor, wrap
 
 
@@ -304,11 +304,11 @@ def run_backward(
     wanted = Wanted([e for e, _ in starts], inputs) if inputs else None
     keep = create_graph if retain_graph is None else retain_graph
     previous = state.grad_enabled
-    state.grad_enabled = create_graph
+    set_grad(create_graph)
     try:
         _walk(starts, keep, create_graph, wanted, accumulate_grad)
     finally:
-        state.grad_enabled = previous
+        set_grad(previous)
     return wanted.found if wanted is not None else []
 
 

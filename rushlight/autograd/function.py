@@ -17,7 +17,7 @@ from rushlight.autograd.node import (
     next_sequence,
     rebase,
 )
-from rushlight.core.state import state
+from rushlight.core.state import set_grad, state
 from rushlight.core.tensor import Tensor, bump_version, wrap
 
 
@@ -192,7 +192,8 @@ class Function:
         """Runs ``forward`` and records it."""
         ctx = cls._new_ctx(args)
         recording = state.grad_enabled and any(ctx.needs_input_grad)
-        previous, state.grad_enabled = state.grad_enabled, False
+        previous = state.grad_enabled
+        set_grad(False)
         try:
             if cls.setup_context is not Function.setup_context:
                 result = cls.forward(*args)
@@ -200,7 +201,7 @@ class Function:
             else:
                 result = cls.forward(ctx, *args)
         finally:
-            state.grad_enabled = previous
+            set_grad(previous)
         single = not isinstance(result, tuple)
         outputs = _finish(ctx, args, (result,) if single else result, recording)
         return outputs[0] if single else outputs
@@ -267,11 +268,12 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         recorded = state.grad_enabled and any(
             isinstance(g, Tensor) and edge_of(g) is not None for g in grads
         )
-        previous, state.grad_enabled = state.grad_enabled, False
+        previous = state.grad_enabled
+        set_grad(False)
         try:
             results = backward(ctx, *grads)
         finally:
-            state.grad_enabled = previous
+            set_grad(previous)
         if recorded:
             outs = results if isinstance(results, tuple) else (results,)
             for t in outs:

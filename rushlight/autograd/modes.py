@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from rushlight.core.state import state
+from rushlight.core.state import set_grad, set_inference, state
 
 F = TypeVar("F", bound=Callable[..., Any])
 _GENERATOR = 0x20  # the flag of a generator's code object
@@ -17,10 +17,10 @@ class _Mode:
 
     def __enter__(self) -> None:
         self.previous = state.grad_enabled
-        state.grad_enabled = self.value
+        set_grad(self.value)
 
     def __exit__(self, *args: object) -> None:
-        state.grad_enabled = self.previous
+        set_grad(self.previous)
 
     def clone(self) -> "_Mode":
         """A fresh one with the same setting: each use of a decorated function needs its own."""
@@ -108,16 +108,16 @@ class set_grad_enabled(_Mode):
     def __init__(self, mode: bool) -> None:
         self.previous = state.grad_enabled
         self.value = bool(mode)
-        state.grad_enabled = self.value
+        set_grad(self.value)
 
     def __enter__(self) -> None:
-        state.grad_enabled = self.value
+        set_grad(self.value)
 
     def clone(self) -> "set_grad_enabled":
         return set_grad_enabled(self.value)
 
     def __call__(self, function: F) -> F:
-        state.grad_enabled = self.previous  # a decorator changes nothing now
+        set_grad(self.previous)  # a decorator changes nothing now
         return super().__call__(function)
 
 
@@ -141,12 +141,12 @@ class inference_mode(_Mode):
     def __enter__(self) -> None:
         self.previous = state.grad_enabled
         self.previous_inference = state.inference
-        state.grad_enabled = not self.mode
-        state.inference = self.mode
+        set_grad(not self.mode)
+        set_inference(self.mode)
 
     def __exit__(self, *args: object) -> None:
-        state.grad_enabled = self.previous
-        state.inference = self.previous_inference
+        set_grad(self.previous)
+        set_inference(self.previous_inference)
 
     def clone(self) -> "inference_mode":
         return inference_mode(self.mode)

@@ -11,7 +11,7 @@ import weakref
 from typing import Any
 
 from rushlight.base import dtypes
-from rushlight.core.state import state
+from rushlight.core.state import set_grad, state
 from rushlight.core.tensor import LEAF, Storage, Tensor, View, wrap
 
 Grads = list[Tensor | None]
@@ -240,12 +240,13 @@ def refresh_view(t: Tensor, view: View) -> None:
 
 def replay(steps: tuple[Any, ...], base: Tensor) -> Tensor:
     """The view that ``steps`` make of ``base``, recorded whatever the grad mode."""
-    previous, state.grad_enabled = state.grad_enabled, True
+    previous = state.grad_enabled
+    set_grad(True)
     try:
         for primitive, params in steps:
             base = primitive.view_of(base, params)
     finally:
-        state.grad_enabled = previous
+        set_grad(previous)
     return base
 
 

@@ -50,6 +50,9 @@ def address(name: str, build: Builder, source: str) -> int:
     return found[name]
 
 
+REGISTRY: dict[str, "Native"] = {}  # by "module.name": what a name was before its first call
+
+
 class Native:
     """A kernel that is made on its first call."""
 
@@ -68,6 +71,7 @@ class Native:
         self.signature, self.build, self.fallback = signature, build, fallback
         self.variant, self.stem = variant, stem
         self.made: Callable[..., Any] | None = None
+        REGISTRY[f"{module.rpartition('.')[2]}.{name}"] = self
 
     def reference(self) -> Callable[..., Any]:
         """The plain NumPy function."""

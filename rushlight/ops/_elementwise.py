@@ -14,6 +14,9 @@ from rushlight.ops._promote import cast, common, scalar_fits, to_scalar, type_na
 Rule = Callable[..., Any]
 
 
+on_first_kernel: list[Callable[[], None]] = []  # called when the first kernel is used
+
+
 class KernelRef:
     """A native kernel in place of ``eager``: its module is loaded when it is first needed.
 
@@ -29,6 +32,8 @@ class KernelRef:
         if self.made is not None:
             return self.made(*args)
         module = importlib.import_module(f"rushlight.kernels.{self.module}")
+        while on_first_kernel:
+            on_first_kernel.pop()()
         result = getattr(module, self.name)(*args)
         self.made = getattr(module, self.name)  # by now the builtin has taken the name's place
         if self.primitive is not None:

@@ -11,7 +11,8 @@ from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core import bridge, printing
 from rushlight.core.tensor import Tensor, init_fields
 from rushlight.ops import complex as complex_numbers
-from rushlight.ops import creation, elementwise, indexing, shape
+from rushlight.ops import creation, elementwise, indexing, native_methods, shape
+from rushlight.ops._elementwise import on_first_kernel
 from rushlight.ops._promote import cast
 from rushlight.ops.linear_algebra import matmul
 from rushlight.ops.table import METHODS
@@ -303,3 +304,4 @@ def attach_methods() -> None:
 
 
 attach_methods()
+on_first_kernel.append(native_methods.install)
