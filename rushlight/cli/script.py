@@ -50,8 +50,8 @@ def _run_file(path: str, arguments: list[str]) -> None:
     main.__file__ = path
     main.__loader__ = loader
     main.__builtins__ = builtins  # type: ignore[attr-defined]
-    main.__dict__["__annotations__"] = {}
-    main.__dict__["__cached__"] = None
+    main.__annotations__ = {}
+    main.__cached__ = None  # type: ignore[attr-defined]
     sys.modules["__main__"] = main
     sys.argv = [path, *arguments]
     _set_first_path(os.path.dirname(os.path.realpath(path)))
