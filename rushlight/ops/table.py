@@ -24,15 +24,18 @@ from rushlight.ops import (
     cumulative,
     elementwise,
     extremes,
+    factories,
     fill,
     indexing,
     joining,
     linear,
     linear_algebra,
     logical,
+    mathematics,
     pointwise,
     products,
     random,
+    rearrange,
     reduction,
     scatter,
     selection,
@@ -41,6 +44,7 @@ from rushlight.ops import (
     softmax,
     sorting,
     statistics,
+    strided,
 )
 from rushlight.ops._dispatch import inplace_form
 from rushlight.ops._late import late
@@ -72,6 +76,10 @@ FAMILIES: tuple[ModuleType, ...] = (
     random,
     along,
     logical,
+    strided,
+    rearrange,
+    mathematics,
+    factories,
 )
 
 FUNCTIONS: dict[str, Any] = {}  # of torch
