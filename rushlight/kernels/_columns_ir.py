@@ -97,7 +97,7 @@ def _copy_row(f: Function, s: Fields, row: Value, x0: Value, target: Value, lane
         even = f.shuffle(parts[0], parts[1], range(0, 2 * lanes, 2))
         f.store(even, f.at(target, ox.index))
     with f.when(s["SW"].gt(2)):
-        low, high = _range(f, s, x0)
+        low, high = row_range(f, s, x0)
         zero = f.const(0.0, F32)
         for start, stop in ((f.i64(0), low), (high, s["OW"])):
             with f.loop(start, stop) as ox:
@@ -106,7 +106,7 @@ def _copy_row(f: Function, s: Fields, row: Value, x0: Value, target: Value, lane
             f.store(f.load(f.at(row, x0 + ox.index * s["SW"])), f.at(target, ox.index))
 
 
-def _range(f: Function, s: Fields, x0: Value) -> tuple[Value, Value]:
+def row_range(f: Function, s: Fields, x0: Value) -> tuple[Value, Value]:
     """Return the range of output columns whose position x0 + SW * column is in 0 .. W."""
     low = f.maximum(f.const(0, I64) - x0 + (s["SW"] - 1), 0) // s["SW"]
     low = f.minimum(low, s["OW"])
@@ -213,7 +213,7 @@ def _define_columns(module: Module, lanes: int) -> None:
     f.ret()
 
 
-def _driver(module: Module, name: str) -> None:
+def define_driver(module: Module, name: str) -> None:
     """Define the exported function, whose slots after the context's hold the number of tasks."""
     g = module.function(name, [("ctx", PTR)], export=True)
     (ctx,) = g.params
@@ -292,7 +292,7 @@ def forward_ir(lanes: int) -> str:
                 _copy(f, source, f.at(s["y"], place), pixels, lanes, fill)
     release_area(f, s["claim"], area)
     f.ret()
-    _driver(module, "forward")
+    define_driver(module, "forward")
     return module.text()
 
 
@@ -321,7 +321,7 @@ def join_ir(lanes: int) -> str:
             target = n0 * s["K"] * plane + k.index * nn * plane + (n.index - n0) * plane
             _copy(f, source, f.at(s["gt"], target), plane, lanes)
     f.ret()
-    _driver(module, "join")
+    define_driver(module, "join")
     return module.text()
 
 
@@ -358,7 +358,7 @@ def weight_gradient_ir(lanes: int) -> str:
                       nn * s["OH"] * s["OW"], col, length, beta, target, rows)  # fmt: skip
     release_area(f, s["claim"], area)
     f.ret()
-    _driver(module, "weight_gradient")
+    define_driver(module, "weight_gradient")
     return module.text()
 
 
@@ -376,7 +376,7 @@ def _add_row(f: Function, s: Fields, source: Value, row: Value, x0: Value, lanes
         total = f.masked_load(place, mask, kind) + f.load(f.at(source, ox.index), kind)
         f.masked_store(total, place, mask)
     with f.when(s["SW"].gt(1)):
-        low, high = _range(f, s, x0)
+        low, high = row_range(f, s, x0)
         with f.loop(low, high) as ox:
             place = f.at(row, x0 + ox.index * s["SW"])
             f.store(f.load(place) + f.load(f.at(source, ox.index)), place)
@@ -428,5 +428,5 @@ def input_gradient_ir(lanes: int) -> str:
                                  f.at(image, yy * s["W"]), x0, lanes)  # fmt: skip
     release_area(f, s["claim"], area)
     f.ret()
-    _driver(module, "input_gradient")
+    define_driver(module, "input_gradient")
     return module.text()

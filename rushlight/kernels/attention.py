@@ -15,7 +15,7 @@ import numpy as np
 from rushlight.kernels import attention_rows, matmul
 
 # Bytes of scores that one block may take.
-_SCORE_BYTES = 4 << 20
+_SCORE_BYTES = 1 << 20
 
 
 class _Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rushlight.kernels import _context, conv_columns, conv_winograd
+from rushlight.kernels import _context, conv_columns, conv_depthwise, conv_winograd
 from rushlight.kernels._geometry import Ints, Padding, conv_output_size, padding_pairs
 from rushlight.kernels._winograd_ir import POINTS
 from rushlight.kernels.conv_columns import Plan
@@ -40,6 +40,10 @@ def _plan(
     )
 
 
+def _depthwise(plan: Plan) -> bool:
+    return plan.groups == plan.shape[1] > 1
+
+
 def _work(plan: Plan) -> int:
     return plan.shape[0] * plan.width * plan.rows() * plan.out[0] * plan.out[1]
 
@@ -68,7 +72,7 @@ def forward(
 ) -> np.ndarray | None:
     """Return the convolution of float32 arrays, or None."""
     plan = _plan(x.shape, w.shape, stride, padding, dilation, groups)
-    if plan is None or _work(plan) < _SMALL or plan.groups == plan.shape[1] > 1:
+    if plan is None or _work(plan) < _SMALL:
         return None
     x, w = np.ascontiguousarray(x), np.ascontiguousarray(w)
     if bias is not None:
@@ -78,7 +82,10 @@ def forward(
         y = conv_winograd.convolve(x, u, plan.width, bias, plan.kernel[0], plan.padding, plan.out)
         done(u)
         return y
-    y = conv_columns.forward(x, w, bias, plan)
+    if _depthwise(plan):
+        y = conv_depthwise.forward(x, w, bias, plan)
+    else:
+        y = conv_columns.forward(x, w, bias, plan)
     return y.reshape(x.shape[0], plan.width, plan.out[1]) if x.ndim == 3 else y
 
 
@@ -94,7 +101,7 @@ def input_gradient(
 ) -> np.ndarray | None:
     """Return the gradient for the input from float32 arrays, or None."""
     plan = _plan(input_shape, w.shape, stride, padding, dilation, groups)
-    if plan is None or _work(plan) < _SMALL or plan.groups == plan.shape[1] > 1:
+    if plan is None or _work(plan) < _SMALL:
         return None
     g, w = np.ascontiguousarray(g), np.ascontiguousarray(w)
     if not exact and _winograd(plan, plan.width, plan.shape[1], plan.shape[2:]):
@@ -104,6 +111,8 @@ def input_gradient(
         gx = conv_winograd.convolve(g, u, plan.shape[1], None, taps, before, plan.shape[2:])
         done(u)
         return gx
+    if _depthwise(plan):
+        return conv_depthwise.input_gradient(g, w, plan).reshape(input_shape)
     return conv_columns.input_gradient(g, w, plan).reshape(input_shape)
 
 
@@ -119,10 +128,12 @@ def weight_gradient(
 ) -> np.ndarray | None:
     """Return the gradient for the weight from float32 arrays, or None."""
     plan = _plan(x.shape, weight_shape, stride, padding, dilation, groups)
-    if plan is None or _work(plan) < _SMALL or plan.groups == plan.shape[1] > 1:
+    if plan is None or _work(plan) < _SMALL:
         return None
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
     channels = plan.shape[1]
     if not exact and channels % 32 == 0 and _winograd(plan, channels, plan.width, plan.out):
         return conv_winograd.weight_gradient(g, x, plan.kernel[0], plan.padding)
+    if _depthwise(plan):
+        return conv_depthwise.weight_gradient(g, x, plan).reshape(weight_shape)
     return conv_columns.weight_gradient(g, x, plan).reshape(weight_shape)
