@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from rushlight.codegen import loopir as ir
-from rushlight.codegen import vecmath
 from rushlight.codegen.loopir import Expr, select
 
 from ._native import twins
@@ -136,11 +135,11 @@ def _gelu_tanh_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _gelu_tanh_slope(g: Expr, x: Expr) -> Expr:
+    # x * s with s = sigmoid(2 u): no difference of close numbers in the left tail
     q = x * x
-    t = vecmath.tanh(ir.fma(q * x, _KAPPA, x) * _BETA)
-    slope = (x * 0.5) * (1.0 - t * t) * (ir.fma(q, 3.0 * _KAPPA, 1.0) * _BETA)
-    cdf = ir.fma(t, 0.5, 0.5)
-    return g * (cdf + slope)
+    s = ir.math("sigmoid", ir.fma(q * x, _KAPPA, x) * (2.0 * _BETA))
+    inner = ir.fma(q, 3.0 * _KAPPA, 1.0) * (2.0 * _BETA)
+    return g * ir.fma(x * inner, s * (1.0 - s), s)
 
 
 gelu, gelu_out = _twins("gelu", ["x"], lambda x: ir.math("gelu", x), _gelu)

@@ -360,7 +360,8 @@ def reduce(name: str, x: np.ndarray, dims: tuple[int, ...] | None, keepdim: bool
 def _over(name: str, x: np.ndarray, dims: tuple[int, ...]) -> Any:
     """By NumPy, over dims that are not neighbours."""
     moved = np.moveaxis(x, dims, range(-len(dims), 0))
-    return _NUMPY[name](moved.reshape(*moved.shape[: -len(dims)], -1), -1)
+    count = prod(moved.shape[-len(dims) :])
+    return _NUMPY[name](moved.reshape(*moved.shape[: -len(dims)], count), -1)
 
 
 def _reduce_middle(name: str, x: np.ndarray) -> np.ndarray:
