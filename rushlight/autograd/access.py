@@ -3,7 +3,7 @@
 import weakref
 from typing import Any
 
-from rushlight.autograd.engine import backward
+from rushlight.autograd.engine import backward, run_backward
 from rushlight.autograd.node import Handle, Node, edge_of
 from rushlight.core.tensor import LEAF, Tensor, wrap
 
@@ -117,7 +117,10 @@ def tensor_backward(
         create_graph: record the backward pass itself.
         inputs: accumulate only into these tensors.
     """
-    backward(t, gradient, retain_graph, create_graph, inputs=inputs)
+    if inputs is None:
+        run_backward((t,), (gradient,), retain_graph, create_graph)
+    else:
+        backward(t, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 def register_hook(t: Tensor, hook: Any) -> Handle:

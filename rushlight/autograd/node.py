@@ -160,7 +160,35 @@ class OpNode(Node):
     plan: Any
 
     def apply(self, grads: Grads) -> tuple[Tensor | None, ...]:
-        return self.plan.run(self, grads)  # type: ignore[no-any-return]
+        plan = self.plan
+        values = [*self.unpack(), *self.params]
+        if plan.keep_shapes:
+            values += self.shapes
+        g: Any = grads[0] if self.outputs == 1 else plan.materialize(self, grads)
+        if plan.joint:
+            values.append(plan.needs)
+            rule, places = plan.calls[0]
+            found = rule(g, *[values[i] for i in places])
+            return found if type(found) is tuple else (found,)
+        results: list[Tensor | None] = []
+        for call in plan.calls:
+            if call is None:
+                results.append(None)
+                continue
+            rule, places = call
+            count = len(places)
+            if count == 1:
+                r = rule(g, values[places[0]])
+            elif count == 0:
+                r = rule(g)
+            elif count == 2:
+                r = rule(g, values[places[0]], values[places[1]])
+            else:
+                r = rule(g, *[values[k] for k in places])
+            if plan.broadcast and r._array.shape != self.shapes[len(results)]:
+                r = plan.sum_to_size(r, self.shapes[len(results)])
+            results.append(r)
+        return tuple(results)
 
     def release(self) -> None:
         if self.saved or self.out is not None:

@@ -50,7 +50,10 @@ PIECEWISE_CONSTANT = NotDifferentiable("the gradient is zero wherever it exists"
 class Plan:
     """What a node saves, and how its rules are called, when the inputs in ``mask`` need gradients."""
 
-    __slots__ = ("calls", "joint", "keep_shapes", "needs", "primitive", "save_out", "saved")
+    __slots__ = (
+        "broadcast", "calls", "joint", "keep_shapes", "needs", "primitive", "save_out", "saved",
+        "sum_to_size",
+    )  # fmt: skip
 
     def __init__(self, primitive: "Primitive", mask: int) -> None:
         self.primitive = primitive
@@ -78,41 +81,8 @@ class Plan:
             for rule, reads in zip(rules, wanted, strict=True)
         )
         self.joint = primitive.joint is not None
-
-    def run(self, node: OpNode, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-        """The gradients of the inputs of ``node``. Part of the hot path: see ``engine._walk``."""
-        values = [*node.unpack(), *node.params]
-        shapes = node.shapes
-        if self.keep_shapes:
-            values += shapes
-        g: Any = grads[0]
-        if node.outputs > 1:
-            g = self.materialize(node, grads)
-        if self.joint:
-            values.append(self.needs)
-            rule, places = self.calls[0]  # type: ignore[misc]
-            found = rule(g, *[values[i] for i in places])
-            return found if type(found) is tuple else (found,)
-        results: list[Tensor | None] = []
-        broadcast = self.primitive.broadcast
-        for call in self.calls:
-            if call is None:
-                results.append(None)
-                continue
-            rule, places = call
-            count = len(places)
-            if count == 1:
-                r = rule(g, values[places[0]])
-            elif count == 0:
-                r = rule(g)
-            elif count == 2:
-                r = rule(g, values[places[0]], values[places[1]])
-            else:
-                r = rule(g, *[values[k] for k in places])
-            if broadcast and r._array.shape != shapes[len(results)]:
-                r = helpers.sum_to_size(r, shapes[len(results)])
-            results.append(r)
-        return tuple(results)
+        self.broadcast = primitive.broadcast
+        self.sum_to_size = helpers.sum_to_size
 
     def materialize(self, node: OpNode, grads: list[Tensor | None]) -> tuple[Any, ...]:
         """The gradients of several outputs, zeros where there is none."""

@@ -8,7 +8,6 @@ from rushlight.base import dtypes
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._dispatch import write_out
 from rushlight.ops._primitive import Primitive, apply1, apply2, apply_view
-from rushlight.ops._promote import is_number
 
 CONJ = Primitive("conj", np.conjugate, vjp={"input": lambda g: conj(g)})
 
@@ -21,11 +20,9 @@ def conj(input: Any) -> Any:
         >>> torch.conj(torch.tensor([1 + 2j]))
         tensor([1.-2.j])
     """
-    if is_number(input):
+    if not isinstance(input, Tensor):
         return np.conjugate(input)
-    if input._array.dtype.kind != "c":
-        return input
-    return apply1(CONJ, input)
+    return apply1(CONJ, input) if input._array.dtype.kind == "c" else input
 
 
 def _imaginary(g: Tensor) -> Tensor:

@@ -113,8 +113,8 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 @binary(
     kernel("elementwise.mul"),
     {
-        "input": lambda g, other: mul(g, conj(other)),
-        "other": lambda g, input: mul(g, conj(input)),
+        "input": lambda g, other: g * conj(other),
+        "other": lambda g, input: g * conj(input),
     },
 )
 def mul(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
@@ -130,8 +130,8 @@ def mul(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
 @binary(
     kernel("elementwise.div"),
     {
-        "input": lambda g, other: _div(g, conj(other)),
-        "other": lambda g, input, other: neg(mul(g, conj(_div(_div(input, other), other)))),
+        "input": lambda g, other: g / conj(other),
+        "other": lambda g, input, other: -g * conj((input / other) / other),
     },
     float_result=True,
     name="div",

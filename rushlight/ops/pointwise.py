@@ -11,7 +11,7 @@ from rushlight.ops.complex import conj
 from rushlight.ops.elementwise import add, div, mul, neg, pow, sub
 
 
-@unary(kernel("elementwise.exp"), lambda g, out: mul(g, conj(out)))
+@unary(kernel("elementwise.exp"), lambda g, out: g * conj(out))
 def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     r"""Exponential function, :math:`e^x`.
 
