@@ -310,6 +310,9 @@ def _run(
 
 def _one(rule: _Rule, arrays: Sequence[np.ndarray], numbers: Sequence[float], first: bool) -> None:
     """The rule on one parameter, through the interpreter."""
+    if any(a.shape != arrays[0].shape for a in arrays):
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(rule.arrays, arrays, strict=True))
+        raise ValueError(f"a parameter, its gradient and states must have one shape: {shapes}")
     wide = arrays[0].dtype == np.float64
     dtype = "f64" if wide else "f32"
     given = [np.array(a, np.float64 if wide else np.float32, order="C").reshape(-1) for a in arrays]
