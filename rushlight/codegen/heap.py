@@ -8,9 +8,9 @@ builtins and of NumPy's own functions come from it alike. Smaller requests pass 
     void rl_free(ptr)
 
 Note: how much is kept
-    Before new memory is mapped, idle blocks (those of the class unused longest first) are given
-    back until live and idle bytes together are below 9/8 of the most that ever was live, plus
-    64 MB. No more than a quarter of the machine's memory is idle at any time. After each 64 MB
+    All blocks together are to be no larger than 17/16 of the most that arrays ever held, plus
+    32 MB. Before new memory would pass that, much larger idle blocks serve, then idle blocks
+    (those of the class unused longest first) are given back. No more than a quarter of the machine's memory is idle at any time. After each 64 MB
     of new memory the interpreter is asked to look whether the system runs short
     (`runtime.memory.relieve`), and if mapping fails everything idle is given back first.
 

@@ -1,22 +1,26 @@
 """LLVM IR of the pool of large blocks (see `heap.py`).
 
 Note: blocks
-    Sizes are rounded up to four classes per power of two; a free block of the class or of the
-    next two is reused, last in first out. The 64 bytes in front of the data hold the block's
+    Idle blocks are kept by size in four classes per power of two. A block of the class that is
+    large enough or one of the next two is reused, last in first out; one of the next five, when
+    memory is to grow no more. The 64 bytes in front of the data hold the block's
     description. A pointer is one of ours if it stands 64 bytes into a page and the word there
     is the pointer xor a random number; other pointers go back to where they came from.
 """
 
 SMALLEST = 1 << 20
 NOTIFY_BYTES = 64 << 20
-SLACK_BYTES = 64 << 20
+SLACK_BYTES = 32 << 20
+WIDEST = 6  # classes, from the one wanted up, that serve when memory is to grow no more
 HUGE_BYTES = 4 << 20  # from here on transparent huge pages are asked for
+STEP_BYTES = 1 << 16  # sizes are rounded up to multiples of this
+WALK = 16  # blocks of the class that are looked at
 _CLASSES = 128
 
 _NAMES = (
     "live_bytes idle_bytes peak_live_bytes peak_bytes hits misses returned_bytes live_blocks "
     "idle_limit fresh_bytes secret tick default notify our_capsule default_capsule "
-    "get_handler set_handler"
+    "get_handler set_handler live_capacity"
 )
 WORDS = {name: 64 + 8 * i for i, name in enumerate(_NAMES.split())}
 _HEADS = 256
@@ -161,17 +165,17 @@ define internal ptr @map(i64 %%length) {
 ; A block of at least `bytes` (1 MB or more); all zero if `zero`.
 define internal ptr @take(i64 %%bytes, i1 %%zero) {
 entry:
+  %%keep.at = alloca i64
   %%huge = icmp ugt i64 %%bytes, 70368744177664
   br i1 %%huge, label %%fail, label %%classify
 classify:
-  %%less = sub i64 %%bytes, 1
-  %%zeros = call i64 @llvm.ctlz.i64(i64 %%less, i1 true)
+  %%more = add i64 %%bytes, %(step1)d
+  %%capacity = and i64 %%more, -%(step)d
+  %%zeros = call i64 @llvm.ctlz.i64(i64 %%capacity, i1 true)
   %%top = sub i64 63, %%zeros
   %%shift = sub i64 %%top, 2
-  %%steps = lshr i64 %%less, %%shift
-  %%steps1 = add i64 %%steps, 1
-  %%capacity = shl i64 %%steps1, %%shift
-  %%octave = sub i64 %%top, 19
+  %%steps = lshr i64 %%capacity, %%shift
+  %%octave = sub i64 %%top, 20
   %%octave4 = shl i64 %%octave, 2
   %%part = and i64 %%steps, 3
   %%class = or i64 %%octave4, %%part
@@ -179,20 +183,54 @@ classify:
   %%tick = call i64 @bump(ptr @tick, i64 1)
   %%tick.at = getelementptr i64, ptr @ticks, i64 %%class
   store i64 %%tick, ptr %%tick.at
-  br label %%search
-search:
-  %%i = phi i64 [ 0, %%classify ], [ %%i2, %%empty ]
-  %%more = icmp slt i64 %%i, 3
-  br i1 %%more, label %%probe, label %%miss
+  br label %%probe
 probe:
+  %%i = phi i64 [ 0, %%classify ], [ %%i2, %%empty ], [ %%i2, %%further ]
   %%index = add i64 %%class, %%i
-  %%list = getelementptr i64, ptr @heads, i64 %%index
+  %%start = getelementptr i64, ptr @heads, i64 %%index
+  br label %%walk
+walk:
+  %%list = phi ptr [ %%start, %%probe ], [ %%following, %%small ]
+  %%seen = phi i64 [ 0, %%probe ], [ %%seen2, %%small ]
   %%head = load ptr, ptr %%list
   %%none = icmp eq ptr %%head, null
-  br i1 %%none, label %%empty, label %%hit
+  br i1 %%none, label %%empty, label %%weigh
+weigh:
+  %%held.at = getelementptr i64, ptr %%head, i64 1
+  %%held = load i64, ptr %%held.at
+  %%fits = icmp uge i64 %%held, %%capacity
+  br i1 %%fits, label %%hit, label %%small
+small:
+  %%following = getelementptr i64, ptr %%head, i64 3
+  %%seen2 = add i64 %%seen, 1
+  %%again = icmp slt i64 %%seen2, %(walk)d
+  br i1 %%again, label %%walk, label %%empty
 empty:
   %%i2 = add i64 %%i, 1
-  br label %%search
+  %%near = icmp slt i64 %%i2, 3
+  br i1 %%near, label %%probe, label %%grow
+grow:
+  %%first.look = icmp eq i64 %%i2, 3
+  br i1 %%first.look, label %%measure, label %%further
+measure:
+  %%live = load i64, ptr @live_bytes
+  %%live2 = add i64 %%live, %%bytes
+  %%peak = load i64, ptr @peak_live_bytes
+  %%higher = icmp sgt i64 %%live2, %%peak
+  %%peak2 = select i1 %%higher, i64 %%live2, i64 %%peak
+  %%share = lshr i64 %%peak2, 4
+  %%bound0 = add i64 %%peak2, %%share
+  %%bound = add i64 %%bound0, %(slack)d
+  %%used = load i64, ptr @live_capacity
+  %%used2 = add i64 %%used, %%capacity
+  %%keep = sub i64 %%bound, %%used2
+  store i64 %%keep, ptr %%keep.at
+  %%waiting = load i64, ptr @idle_bytes
+  %%room = icmp sle i64 %%waiting, %%keep
+  br i1 %%room, label %%miss, label %%further
+further:
+  %%wide = icmp slt i64 %%i2, %(widest)d
+  br i1 %%wide, label %%probe, label %%miss
 hit:
   %%next.at = getelementptr i64, ptr %%head, i64 3
   %%rest = load i64, ptr %%next.at
@@ -213,16 +251,8 @@ return:
   ret ptr %%data.hit
 miss:
   %%misses = call i64 @bump(ptr @misses, i64 1)
-  %%live = load i64, ptr @live_bytes
-  %%live2 = add i64 %%live, %%capacity
-  %%peak = load i64, ptr @peak_live_bytes
-  %%higher = icmp sgt i64 %%live2, %%peak
-  %%peak2 = select i1 %%higher, i64 %%live2, i64 %%peak
-  %%eighth = lshr i64 %%peak2, 3
-  %%bound0 = add i64 %%peak2, %%eighth
-  %%bound = add i64 %%bound0, %(slack)d
-  %%keep = sub i64 %%bound, %%live2
-  call void @shrink(i64 %%keep)
+  %%keep.now = load i64, ptr %%keep.at
+  call void @shrink(i64 %%keep.now)
   %%length = add i64 %%capacity, 4096
   %%first = call ptr @map(i64 %%length)
   %%refused = icmp eq ptr %%first, inttoptr (i64 -1 to ptr)
@@ -279,14 +309,15 @@ define internal void @enter(ptr %%block, i64 %%bytes) {
   store i64 %%bytes, ptr %%bytes.at
   %%capacity.at = getelementptr i64, ptr %%block, i64 1
   %%capacity = load i64, ptr %%capacity.at
-  %%live = call i64 @bump(ptr @live_bytes, i64 %%capacity)
+  %%live = call i64 @bump(ptr @live_bytes, i64 %%bytes)
+  %%used = call i64 @bump(ptr @live_capacity, i64 %%capacity)
   %%blocks = call i64 @bump(ptr @live_blocks, i64 1)
   %%peak = load i64, ptr @peak_live_bytes
   %%higher = icmp sgt i64 %%live, %%peak
   %%peak2 = select i1 %%higher, i64 %%live, i64 %%peak
   store i64 %%peak2, ptr @peak_live_bytes
   %%idle = load i64, ptr @idle_bytes
-  %%total = add i64 %%live, %%idle
+  %%total = add i64 %%used, %%idle
   %%top = load i64, ptr @peak_bytes
   %%higher2 = icmp sgt i64 %%total, %%top
   %%top2 = select i1 %%higher2, i64 %%total, i64 %%top
@@ -305,7 +336,11 @@ entry:
   %%class.at = getelementptr i64, ptr %%block, i64 2
   %%class = load i64, ptr %%class.at
   %%minus = sub i64 0, %%capacity
-  %%live = call i64 @bump(ptr @live_bytes, i64 %%minus)
+  %%used = call i64 @bump(ptr @live_capacity, i64 %%minus)
+  %%bytes.at = getelementptr i64, ptr %%block, i64 4
+  %%bytes = load i64, ptr %%bytes.at
+  %%less = sub i64 0, %%bytes
+  %%live = call i64 @bump(ptr @live_bytes, i64 %%less)
   %%blocks = call i64 @bump(ptr @live_blocks, i64 -1)
   %%idle = load i64, ptr @idle_bytes
   %%idle2 = add i64 %%idle, %%capacity
@@ -427,6 +462,10 @@ move:
   %%stay = and i1 %%fits, %%full
   br i1 %%stay, label %%same, label %%copy
 same:
+  %%more = sub i64 %%bytes, %%old
+  call void @lock()
+  %%live = call i64 @bump(ptr @live_bytes, i64 %%more)
+  call void @rl_heap_unlock()
   store i64 %%bytes, ptr %%bytes.at
   ret ptr %%data
 copy:
@@ -502,6 +541,10 @@ def make_ir() -> str:
         "classes": _CLASSES,
         "aliases": aliases,
         "slack": SLACK_BYTES,
+        "widest": WIDEST,
+        "step": STEP_BYTES,
+        "step1": STEP_BYTES - 1,
+        "walk": WALK,
         "huge": HUGE_BYTES,
         "notify": NOTIFY_BYTES,
         "smallest": SMALLEST,
