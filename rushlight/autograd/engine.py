@@ -81,13 +81,14 @@ def _node_of(edge: Any) -> Node:
 
 
 def _walk(
-    starts: Sequence[tuple[Any, Tensor]],
+    edges: Sequence[Any],
+    results: Sequence[Tensor | None],
     retain_graph: bool,
     create_graph: bool,
     wanted: Wanted | None,
     accumulate_grad: bool,
 ) -> None:
-    """Runs all nodes that gradients reach from ``starts``, pairs of edge and gradient.
+    """Runs all nodes that the gradients ``results`` reach along ``edges``.
 
     This loop is the hot path of training: it is written out rather than split up.
     """
@@ -95,8 +96,6 @@ def _walk(
     heap: list[tuple[int, Node]] = []
     add = helpers.add
     node: Node | None = None
-    edges: Sequence[Any] = [e for e, _ in starts]
-    results: Sequence[Tensor | None] = [g for _, g in starts]
     grads: Grads = list(results)
     while True:
         for edge, grad in zip(edges, results, strict=False):
@@ -175,12 +174,7 @@ def _is_shared(grad: Tensor, grads: Grads, results: Sequence[Tensor | None]) -> 
     for t in results:
         if t is not None and t._array is array:
             times += 1
-    if times > 1:
-        return True
-    for t in grads:
-        if t is not None and t._array is array:
-            return True
-    return False
+    return times > 1 or any(t is not None and t._array is array for t in grads)
 
 
 def after(extra: Any, grads: Grads, results: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
@@ -252,18 +246,17 @@ def _nodes_leading_to(roots: Sequence[Any], targets: set[Any]) -> set[Node]:
 
 def _root_grad(t: Tensor, grad: Tensor | None, i: int) -> Tensor:
     """The gradient to start with at output ``t``, checked."""
+    array = t._array
     if grad is None:
-        if t._array.size != 1:
+        if array.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        if not (t.dtype.is_floating_point or t.dtype.is_complex):
+        if array.dtype.kind not in "fV":
             raise RuntimeError(
                 f"grad can be implicitly created only for real scalar outputs but got {t.dtype}"
             )
-        if t.dtype.is_complex:
-            raise RuntimeError(
-                f"grad can be implicitly created only for real scalar outputs but got {t.dtype}"
-            )
-        return wrap(np.ones(t._array.shape, t._array.dtype))
+        ones = np.empty(array.shape, array.dtype)
+        ones.fill(1)
+        return wrap(ones)
     if not isinstance(grad, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(grad).__name__}")
     if grad._array.shape != t._array.shape:
@@ -293,20 +286,21 @@ def run_backward(
     Raises RuntimeError for outputs without history, missing gradients of non-scalars, and a graph
     whose saved tensors are gone or were changed in place.
     """
-    starts = []
+    edges, starts = [], []
     for i, t in enumerate(outputs):
         edge = edge_of(t)
         if edge is None:
             raise RuntimeError(
                 f"element {i} of tensors does not require grad and does not have a grad_fn"
             )
-        starts.append((edge, _root_grad(t, grads[i], i)))
-    wanted = Wanted([e for e, _ in starts], inputs) if inputs else None
+        edges.append(edge)
+        starts.append(_root_grad(t, grads[i], i))
+    wanted = Wanted(edges, inputs) if inputs else None
     keep = create_graph if retain_graph is None else retain_graph
     previous = state.grad_enabled
     set_grad(create_graph)
     try:
-        _walk(starts, keep, create_graph, wanted, accumulate_grad)
+        _walk(edges, starts, keep, create_graph, wanted, accumulate_grad)
     finally:
         set_grad(previous)
     return wanted.found if wanted is not None else []

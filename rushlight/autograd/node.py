@@ -161,7 +161,7 @@ class OpNode(Node):
 
     def apply(self, grads: Grads) -> tuple[Tensor | None, ...]:
         plan = self.plan
-        values = [*self.unpack(), *self.params]
+        values = [*self.unpack(), *self.params] if plan.keeps else [*self.params]
         if plan.keep_shapes:
             values += self.shapes
         g: Any = grads[0] if self.outputs == 1 else plan.materialize(self, grads)
@@ -183,6 +183,8 @@ class OpNode(Node):
                 r = rule(g)
             elif count == 2:
                 r = rule(g, values[places[0]], values[places[1]])
+            elif count == 3:
+                r = rule(g, values[places[0]], values[places[1]], values[places[2]])
             else:
                 r = rule(g, *[values[k] for k in places])
             if plan.broadcast and r._array.shape != self.shapes[len(results)]:

@@ -39,6 +39,7 @@ class Guard:
     """Two words that builtins on tensors look at; they belong to whoever keeps the state.
 
     Attributes:
+        words: both, as an array of 64-bit integers: [intercept, grad_off_thread].
         intercept: not 0: every call goes to the fallback (something records operations, or any
             thread is in a mode that marks results).
         grad_off_thread: the identity (`threading.get_ident()`) of the one thread in which
@@ -47,27 +48,27 @@ class Guard:
     """
 
     def __init__(self) -> None:
-        self._words = (ctypes.c_int64 * 2)()
+        self.words = (ctypes.c_int64 * 2)()
         _keep.append(self)
-        self.address = ctypes.addressof(self._words)
+        self.address = ctypes.addressof(self.words)
 
     @property
     def intercept(self) -> int:
         """The first word."""
-        return self._words[0]
+        return self.words[0]
 
     @intercept.setter
     def intercept(self, value: int) -> None:
-        self._words[0] = value
+        self.words[0] = value
 
     @property
     def grad_off_thread(self) -> int:
         """The second word."""
-        return self._words[1]
+        return self.words[1]
 
     @grad_off_thread.setter
     def grad_off_thread(self, value: int) -> None:
-        self._words[1] = value
+        self.words[1] = value
 
 
 class TensorClass:

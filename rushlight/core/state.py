@@ -39,7 +39,7 @@ def set_grad(enabled: bool) -> None:
     """Sets gradient recording for this thread. The only way to do it."""
     state.grad_enabled = enabled
     if guard is not None:
-        guard.grad_off_thread = 0 if enabled else get_ident()
+        guard[1] = 0 if enabled else get_ident()
 
 
 def set_inference(on: bool) -> None:
@@ -49,12 +49,12 @@ def set_inference(on: bool) -> None:
         state.inference = on
         _inference_threads += 1 if on else -1
         if guard is not None:
-            guard.intercept = _inference_threads
+            guard[0] = _inference_threads
 
 
 def set_guard(words: Any) -> None:
     """Connects the state with the words of generated code."""
     global guard
     guard = words
-    words.intercept = _inference_threads
+    words[0] = _inference_threads
     set_grad(state.grad_enabled)

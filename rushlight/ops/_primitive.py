@@ -51,7 +51,7 @@ class Plan:
     """What a node saves, and how its rules are called, when the inputs in ``mask`` need gradients."""
 
     __slots__ = (
-        "broadcast", "calls", "joint", "keep_shapes", "needs", "primitive", "save_out", "saved",
+        "broadcast", "calls", "joint", "keep_shapes", "keeps", "needs", "primitive", "save_out", "saved",
         "sum_to_size",
     )  # fmt: skip
 
@@ -68,6 +68,7 @@ class Plan:
         read = {name for reads in wanted for name in reads}
         self.saved = tuple(i for i, name in enumerate(names) if name in read)
         self.save_out = "out" in read
+        self.keeps = bool(self.saved) or self.save_out
         self.keep_shapes = primitive.broadcast or any(r.endswith("_shape") for r in read)
         layout = [names[i] for i in self.saved]
         layout += ["out"] * self.save_out

@@ -46,7 +46,7 @@ def accumulate(held: Tensor, grad: Tensor) -> None:
     """Adds ``grad`` to ``held`` in place, without history: how gradients gather."""
     a, b = held._array, grad._array
     if a.shape == b.shape and a.dtype == b.dtype:
-        ADD_INTO(a, b, a)
+        (ADD_INTO.made or ADD_INTO)(a, b, a)
         bump_version(held)
     else:
         store(held, _add(held, grad))

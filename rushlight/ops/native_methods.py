@@ -97,7 +97,7 @@ def install() -> None:
     tensors = builtin.TensorClass(
         Tensor, tuple(plain_subclasses[:1]), plain=("_meta",), fields=fields
     )
-    core_state.set_guard(tensors.guard)
+    core_state.set_guard(tensors.guard.words)
     _ = _elementwise.add  # runs the module, which fills the registry
     for name, (operation, kernel) in _OPERATORS.items():
         native = kernels.REGISTRY[f"elementwise.{kernel}"]
