@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,11 +18,13 @@ _free: list[np.ndarray] = []
 _LIMIT_BYTES = 512 << 20
 
 
+@lru_cache(maxsize=1)
 def available() -> bool:
     """Return whether generated code may be used on this machine."""
     return cache.native_supported() and cpu.vector_bytes() >= 32
 
 
+@lru_cache(maxsize=1)
 def width() -> int:
     """Return how many float32 values fit into a vector."""
     return cpu.vector_bytes() // 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from rushlight.kernels import _context, conv_columns, conv_depthwise, conv_winograd
@@ -13,6 +15,7 @@ from rushlight.kernels.conv_columns import Plan
 _SMALL = 1 << 15
 
 
+@lru_cache(maxsize=1024)
 def _plan(
     shape: Ints, weight_shape: Ints, stride: Ints, padding: Padding, dilation: Ints, groups: int
 ) -> Plan | None:
@@ -48,6 +51,7 @@ def _work(plan: Plan) -> int:
     return plan.shape[0] * plan.width * plan.rows() * plan.out[0] * plan.out[1]
 
 
+@lru_cache(maxsize=1024)
 def _winograd(plan: Plan, channels: int, width: int, out: tuple[int, int]) -> bool:
     """Return whether Winograd's transforms pay for a convolution with this result."""
     if plan.stride != (1, 1) or plan.dilation != (1, 1) or plan.groups != 1:
