@@ -15,7 +15,7 @@ from rushlight.codegen import loopir as ir
 from rushlight.codegen.loopir import Expr, select
 
 from ._native import twins
-from .elementwise import reference_erf, reference_sigmoid
+from .elementwise import reference_normal_cdf, reference_sigmoid
 
 _twins = partial(twins, __name__)
 _BETA: float = (2.0 / pi) ** 0.5
@@ -107,13 +107,12 @@ silu_backward, silu_backward_out = _twins("silu_backward", ["g", "x"], _silu_slo
 
 
 def _gelu(x: np.ndarray) -> np.ndarray:
-    return np.asarray(x * 0.5 * (1 + reference_erf(x * np.asarray(0.5**0.5, x.dtype))))
+    return np.asarray(x * reference_normal_cdf(x))
 
 
 def _gelu_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
-    cdf = 0.5 * (1 + reference_erf(x * np.asarray(0.5**0.5, x.dtype)))
     pdf = np.exp(-0.5 * x * x) * np.asarray((2 * pi) ** -0.5, x.dtype)
-    return np.asarray(g * (cdf + x * pdf))
+    return np.asarray(g * (reference_normal_cdf(x) + x * pdf))
 
 
 def _gelu_slope(g: Expr, x: Expr) -> Expr:
@@ -123,15 +122,14 @@ def _gelu_slope(g: Expr, x: Expr) -> Expr:
 
 
 def _gelu_tanh(x: np.ndarray) -> np.ndarray:
-    inner = np.asarray(_BETA, x.dtype) * (x + np.asarray(_KAPPA, x.dtype) * x * x * x)
-    return np.asarray(0.5 * x * (1 + np.tanh(inner)))
+    beta, kappa = np.asarray(2 * _BETA, x.dtype), np.asarray(_KAPPA, x.dtype)
+    return np.asarray(x * reference_sigmoid(beta * (x + kappa * x * x * x)))
 
 
 def _gelu_tanh_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
-    beta, kappa = np.asarray(_BETA, x.dtype), np.asarray(_KAPPA, x.dtype)
-    t = np.tanh(beta * (x + kappa * x * x * x))
-    slope = 0.5 * x * (1 - t * t) * beta * (1 + 3 * kappa * x * x)
-    return np.asarray(g * (0.5 * (1 + t) + slope))
+    beta, kappa = np.asarray(2 * _BETA, x.dtype), np.asarray(_KAPPA, x.dtype)
+    s = reference_sigmoid(beta * (x + kappa * x * x * x))
+    return np.asarray(g * (s + x * beta * (1 + 3 * kappa * x * x) * (s * (1 - s))))
 
 
 def _gelu_tanh_slope(g: Expr, x: Expr) -> Expr:

@@ -162,13 +162,23 @@ def _interpreted(name: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def reference_erf(x: np.ndarray) -> np.ndarray:
+    """The error function; element by element in float64."""
     x = _floating(x)
     if x.dtype == np.float64:
         return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), np.float64).reshape(x.shape)
     return _interpreted("erf")(x).astype(x.dtype, copy=False)
 
 
+def reference_normal_cdf(x: np.ndarray) -> np.ndarray:
+    """(1 + erf(x / sqrt(2))) / 2, without cancelling; element by element in float64."""
+    if x.dtype == np.float64:
+        values = np.frompyfunc(math.erfc, 1, 1)(x * -math.sqrt(0.5))
+        return 0.5 * np.asarray(values, np.float64).reshape(x.shape)
+    return _interpreted("normal_cdf")(x).astype(x.dtype, copy=False)
+
+
 def reference_sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x))."""
     with np.errstate(over="ignore"):
         return np.asarray(1 / (1 + np.exp(-_floating(x))))
 

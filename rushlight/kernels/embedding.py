@@ -68,7 +68,7 @@ def _numpy_forward(weight: np.ndarray, indices: np.ndarray) -> np.ndarray:
 
 def _numpy_backward(g: np.ndarray, indices: np.ndarray, rows: int, padding: int = -1) -> np.ndarray:
     flat = indices.reshape(-1)
-    kept = flat != padding
+    kept = (flat != padding) & (flat >= 0) & (flat < rows)
     result = np.zeros((rows, g.shape[-1]), g.dtype)
     np.add.at(result, flat[kept], g.reshape(-1, g.shape[-1])[kept])
     return result

@@ -239,15 +239,18 @@ def _wide(x: np.ndarray) -> Any:
 
 
 def _numpy_sum(x: np.ndarray, axis: int | None) -> Any:
-    return np.asarray(np.sum(x, axis, dtype=_wide(x))).astype(x.dtype, copy=False)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sum(x, axis, dtype=_wide(x))).astype(x.dtype, copy=False)
 
 
 def _numpy_mean(x: np.ndarray, axis: int | None) -> Any:
-    return np.asarray(np.mean(x, axis, dtype=_wide(x))).astype(x.dtype, copy=False)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.mean(x, axis, dtype=_wide(x))).astype(x.dtype, copy=False)
 
 
 def _numpy_squares(x: np.ndarray, axis: int | None) -> Any:
-    return np.asarray(np.sum(np.square(x, dtype=_wide(x)), axis)).astype(x.dtype, copy=False)
+    squares = np.square(x, dtype=_wide(x))
+    return np.asarray(np.sum(squares, axis)).astype(x.dtype, copy=False)
 
 
 _NUMPY: dict[str, Callable[[np.ndarray, int | None], Any]] = {
