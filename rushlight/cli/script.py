@@ -11,6 +11,7 @@ from importlib.machinery import SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import Any
 
+from rushlight.alias import finder
 from rushlight.alias.finder import LIST, install
 
 USAGE = """\
@@ -127,11 +128,21 @@ def _show(error: BaseException) -> None:
     step: TracebackType | None = error.__traceback__
     while step is not None and _is_own(step.tb_frame):
         step = step.tb_next
+    _drop_finder(step)
     error.__traceback__ = step
     _point_to_list(error)
     if hasattr(sys.stdout, "flush"):
         sys.stdout.flush()
     sys.excepthook(type(error), error, step)
+
+
+def _drop_finder(step: TracebackType | None) -> None:
+    """Takes the alias's own frames off the end of a failed import's traceback."""
+    while step is not None:
+        rest = step.tb_next
+        if rest is not None and rest.tb_frame.f_globals.get("__name__") == finder.__name__:
+            step.tb_next = None
+        step = step.tb_next
 
 
 def _point_to_list(error: BaseException) -> None:
