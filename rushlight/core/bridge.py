@@ -73,9 +73,13 @@ def _strides(array: np.ndarray) -> tuple[int, ...]:
 
 def owner(array: np.ndarray) -> np.ndarray:
     """The array that owns the memory ``array`` looks at."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+    while True:
+        base: Any = array.base
+        if not isinstance(base, np.ndarray):
+            base = getattr(base, "base", None)  # the holder that as_strided puts in between
+            if not isinstance(base, np.ndarray):
+                return array
+        array = base
 
 
 def address(array: np.ndarray) -> int:

@@ -9,11 +9,12 @@ from rushlight.base import dtypes
 from rushlight.base.device import check_device
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core import bridge, printing
-from rushlight.core.tensor import Tensor, init_fields
+from rushlight.core.tensor import Tensor
 from rushlight.ops import complex as complex_numbers
-from rushlight.ops import creation, elementwise, indexing, native_methods, shape
+from rushlight.ops import elementwise, indexing, native_methods, protocols, shape
 from rushlight.ops._elementwise import on_first_kernel
 from rushlight.ops._promote import cast
+from rushlight.ops.creation import from_numpy
 from rushlight.ops.linear_algebra import matmul
 from rushlight.ops.table import METHODS
 
@@ -142,22 +143,8 @@ def _iter(input: Tensor) -> Any:
     return iter(shape.unbind(input, 0))
 
 
-def _contains(input: Tensor, element: Any) -> bool:
-    if isinstance(element, Tensor):
-        element = element._array
-    return bool(np.any(input._array == element))
-
-
 def _new(cls: type[Tensor], *args: Any, **kwargs: Any) -> Tensor:
-    self = object.__new__(cls)
-    if len(args) == 1 and isinstance(args[0], Tensor):
-        init_fields(self, args[0]._array)
-        self._storage = args[0].storage_version()
-    elif len(args) == 1 and not isinstance(args[0], int):
-        init_fields(self, creation.as_array(args[0], dtypes.float32, copy=True))
-    else:
-        init_fields(self, np.zeros(args if args else (0,), np.float32))
-    return self
+    return protocols.new_tensor_like(cls, dtypes.float32, args)
 
 
 def _reversed_operands(function: Any) -> Any:
@@ -167,7 +154,7 @@ def _reversed_operands(function: Any) -> Any:
     return method
 
 
-def _or_not_implemented(function: Any) -> Any:
+def _or_not_implemented(function: Any, backwards: bool = False) -> Any:
     """An operator that gives way to the other operand where it does not know it."""
 
     def method(input: Tensor, other: Any) -> Any:
@@ -176,6 +163,8 @@ def _or_not_implemented(function: Any) -> Any:
         except TypeError:
             if isinstance(other, (Tensor, bool, int, float, complex)):
                 raise
+            if isinstance(other, np.ndarray) and not backwards:
+                return function(input, from_numpy(other))
             return NotImplemented
 
     return method
@@ -183,8 +172,10 @@ def _or_not_implemented(function: Any) -> Any:
 
 def _equal(compare: Any) -> Any:
     def method(input: Tensor, other: Any) -> Any:
-        if isinstance(other, (Tensor, bool, int, float, complex, np.generic, np.ndarray)):
+        if isinstance(other, (Tensor, bool, int, float, complex, np.generic)):
             return compare(input, other)
+        if isinstance(other, np.ndarray):
+            return compare(input, from_numpy(other))
         return NotImplemented
 
     return method
@@ -203,8 +194,7 @@ OPERATORS: dict[str, Any] = {
     "__setitem__": indexing.setitem,
     "__len__": _len,
     "__iter__": _iter,
-    "__contains__": _contains,
-    "__hash__": object.__hash__,
+    "__hash__": lambda t: id(t),
     "__array__": bridge.array_protocol,
     "__repr__": printing.tensor_repr,
     "__format__": printing.tensor_format,
@@ -222,7 +212,7 @@ for _name, _function in {
     "matmul": matmul,
 }.items():
     OPERATORS[f"__{_name}__"] = _or_not_implemented(_function)
-    OPERATORS[f"__r{_name}__"] = _or_not_implemented(_reversed_operands(_function))
+    OPERATORS[f"__r{_name}__"] = _or_not_implemented(_reversed_operands(_function), True)
 for _name in ("lt", "le", "gt", "ge"):
     OPERATORS[f"__{_name}__"] = _or_not_implemented(getattr(elementwise, _name))
 for _name, _inplace in {
@@ -230,6 +220,7 @@ for _name, _inplace in {
     "mod": "remainder_", "pow": "pow_",
 }.items():  # fmt: skip
     OPERATORS[f"__i{_name}__"] = METHODS[_inplace]
+OPERATORS.update(protocols.operators(_or_not_implemented, _reversed_operands))
 
 PROPERTIES: dict[str, Any] = {
     "requires_grad": property(access.get_requires_grad, access.set_requires_grad),
@@ -297,7 +288,7 @@ for _name, _dtype in {**dtypes.ALIASES, "bool": dtypes.bool_, "byte": dtypes.uin
 
 def attach_methods() -> None:
     """Puts everything on the class. Called once, when the package is imported."""
-    for table in (METHODS, PLAIN, OPERATORS, PROPERTIES):
+    for table in (METHODS, PLAIN, OPERATORS, PROPERTIES, protocols.PROTOCOLS):
         for name, value in table.items():
             setattr(Tensor, name, value)
     Tensor.__new__ = _new  # type: ignore[method-assign, assignment]

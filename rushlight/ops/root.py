@@ -5,9 +5,11 @@ from typing import Any
 from rushlight.base import dtypes
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.base.typeinfo import CONSTANTS, finfo, iinfo, layout, memory_format
-from rushlight.core import generator, printing
+from rushlight.core import generator, printing, storage
 from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
+from rushlight.ops import protocols
+from rushlight.ops._promote import result_type
 
 
 def get_default_dtype() -> Dtype:
@@ -72,6 +74,8 @@ def typename(obj: Any, /) -> str:
         kind = type(obj)
         module = "" if kind.__module__ == "builtins" else kind.__module__
         name = kind.__qualname__
+    if module.startswith("rushlight."):
+        module = "torch." + module.removeprefix("rushlight.")
     return f"{module}.{name}" if module else str(name)
 
 
@@ -97,6 +101,12 @@ ROOT: dict[str, Any] = {
     "numel": numel,
     "set_printoptions": printing.set_printoptions,
     "get_printoptions": printing.get_printoptions,
+    "is_storage": storage.is_storage,
+    "UntypedStorage": storage.UntypedStorage,
+    "TypedStorage": storage.TypedStorage,
+    "from_dlpack": protocols.from_dlpack,
+    "result_type": result_type,
     "typename": typename,
     **CONSTANTS,
+    **protocols.LEGACY,
 }
