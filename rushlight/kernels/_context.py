@@ -15,7 +15,7 @@ Call = Callable[[object], None]
 _prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _functions: dict[tuple[str, str], Call] = {}
 _free: list[np.ndarray] = []
-_LIMIT_BYTES = 512 << 20
+_LIMIT_BYTES = 256 << 20
 
 
 @lru_cache(maxsize=1)
@@ -76,3 +76,8 @@ def give(array: np.ndarray) -> None:
         _free.clear()
     _free.append(array)
     _free.sort(key=len)
+
+
+def clear() -> None:
+    """Let go of all scratch memory that is not in use."""
+    _free.clear()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.kernels import _context, conv_direct, conv_native
+from rushlight.kernels import _context, conv_direct, conv_native, conv_winograd
 from rushlight.kernels._geometry import Ints, Padding, conv_output_size, padding_pairs
 from rushlight.kernels.matmul import widened
 
@@ -401,3 +401,9 @@ def conv_backward(
         axes = (0, *range(2, g.ndim))
         gb = g.sum(axis=axes, dtype=widened(g.dtype)).astype(g.dtype, copy=False)
     return gx, gw, gb
+
+
+def release_memory() -> None:
+    """Let go of scratch memory and of transformed weights; they come back when needed."""
+    _context.clear()
+    conv_winograd.clear()

@@ -69,6 +69,12 @@ _known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
 _lock = Lock()
 
 
+def clear() -> None:
+    """Forget all transformed weights."""
+    with _lock:
+        _known.clear()
+
+
 def fingerprint(w: np.ndarray) -> bytes:
     """Return what tells a contiguous weight's values from others at the same address."""
     width = _context.width()

@@ -45,10 +45,19 @@ def _typed(name: str, signature: str, export: str, fallback: Callable[..., Any])
     """Return a builtin for float32, then float64, then the fallback; DT stands for the dtype."""
     if not _context.available():
         return fallback
-    for kind, dtype in ((_emit.F64, "f64"), (_emit.F32, "f32")):
-        text = signature.replace("DT", dtype)
-        fallback = builtin.builtin(name, text, partial(_address, export, kind), fallback)
-    return fallback
+    doubles: list[Callable[..., Any]] = []
+
+    def other(*args: Any) -> Any:
+        if args[0].dtype != np.float64:
+            return fallback(*args)
+        if not doubles:
+            double = partial(_address, export, _emit.F64)
+            text = signature.replace("DT", "f64")
+            doubles.append(builtin.builtin(name, text, double, fallback))
+        return doubles[0](*args)
+
+    text = signature.replace("DT", "f32")
+    return builtin.builtin(name, text, partial(_address, export, _emit.F32), other)
 
 
 def _is_transposed(a: np.ndarray) -> bool:

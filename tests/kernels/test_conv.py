@@ -1,5 +1,7 @@
 """Convolution against its definition, in all paths: NumPy, columns, Winograd, direct."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from reference import convolve, error
@@ -93,6 +95,35 @@ def test_transformed_weight_follows_changes_in_place():
             y = conv.conv_forward(x, w, None, *geometry)
             assert error(y, convolve(x, w, None, *geometry)) < 5e-6
         w[3, 4, 1, 1] += 5
+
+
+def test_released_memory_comes_back():
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((1, 32, 16, 16), np.float32)
+    w = rng.standard_normal((32, 32, 3, 3), np.float32)
+    geometry = ((1, 1), (1, 1), (1, 1), 1)
+    results = []
+    for _ in range(4):
+        results.append(conv.conv_forward(x, w, None, *geometry))
+        conv.release_memory()
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
+
+
+def test_several_python_threads_at_once():
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((2, 32, 20, 20), np.float32)
+    weights = [rng.standard_normal((32, 32, 3, 3), np.float32) for _ in range(4)]
+    cases = [(w, (s, s)) for w in weights for s in (1, 2)]
+    expected = [conv.conv_forward(x, w, None, s, (1, 1), (1, 1), 1) for w, s in cases]
+
+    def work(_):
+        for (w, s), y in zip(cases, expected):
+            np.testing.assert_array_equal(conv.conv_forward(x, w, None, s, (1, 1), (1, 1), 1), y)
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(12)))
 
 
 @pytest.mark.parametrize("taps", [3, 5])
