@@ -1,8 +1,9 @@
 """PyTorch's files without PyTorch: the zip container, the pickle in it, restricted loading."""
 
+from rushlight.core.storage import UntypedStorage
 from rushlight.serialization.api import DEFAULT_PROTOCOL, load, save
 from rushlight.serialization.location import place as default_restore_location
-from rushlight.serialization.storage import StorageType, UntypedStorage
+from rushlight.serialization.storage import StorageType
 from rushlight.serialization.weights_only import (
     add_safe_globals,
     clear_safe_globals,

@@ -12,6 +12,7 @@ import numpy as np
 
 from rushlight.base.dtypes import by_name
 from rushlight.base.errors import unsupported
+from rushlight.core.storage import UntypedStorage
 from rushlight.serialization import legacy
 from rushlight.serialization import weights_only as restricted
 from rushlight.serialization.archive import Reader, Writer, is_zip, write_head
@@ -22,10 +23,10 @@ from rushlight.serialization.pickler import Pickler, Storages, make_pickler
 from rushlight.serialization.storage import (
     BY_NAME,
     REBUILD,
+    AnyStorage,
     StorageType,
-    TypedStorage,
-    UntypedStorage,
     _rebuild_from_type_v2,
+    typed,
 )
 
 DEFAULT_PROTOCOL = 2
@@ -88,7 +89,7 @@ def save(
         writer = Writer(file, _archive_name(f))
         write_head(writer, buffer.getvalue())
         for key, storage in enumerate(storages.found):
-            writer.record(f"data/{key}", storage.untyped.array)
+            writer.record(f"data/{key}", storage.array)
         writer.finish()
 
 
@@ -244,7 +245,7 @@ def _load_zip(file: Any, source: _Source, mapped: Any) -> Any:
             array = np.frombuffer(bytearray(array), f"u{part}").byteswap().view(np.uint8)
         return source.restore(UntypedStorage(array), location)
 
-    def persistent_load(pid: Any) -> TypedStorage:
+    def persistent_load(pid: Any) -> AnyStorage:
         if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] not in ("storage", b"storage"):
             raise pickle.UnpicklingError(f"persistent id is not that of a storage: {pid!r}")
         kind, key, location, numel = pid[1:]
@@ -253,7 +254,7 @@ def _load_zip(file: Any, source: _Source, mapped: Any) -> Any:
         if key not in storages:
             where = location.decode() if isinstance(location, bytes) else location
             storages[key] = storage(kind, key, where, numel)
-        return TypedStorage(storages[key], kind)
+        return typed(storages[key], kind)
 
     unpickler = source.unpickler(io.BytesIO(archive.read("data.pkl")))
     unpickler.persistent_load = persistent_load

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core.storage import UntypedStorage, is_storage
 from rushlight.serialization.archive import fill
 from rushlight.serialization.location import Restore
 from rushlight.serialization.pickler import Storages
-from rushlight.serialization.storage import StorageType, TypedStorage, UntypedStorage
+from rushlight.serialization.storage import AnyStorage, StorageType, kind_of, typed
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 
 
-def _same_id(storages: Storages, storage: TypedStorage) -> tuple[Any, ...]:
+def _same_id(storages: Storages, storage: AnyStorage) -> tuple[Any, ...]:
     return (*storages.identify(storage), None)  # the last: not a view of another storage
 
 
@@ -40,8 +41,8 @@ def save(obj: Any, file: Any, pickler: Any, dump: Any, protocol: int) -> None:
     file.flush()
     for key in keys:
         storage = storages.found[int(key)]
-        file.write(struct.pack("<q", storage.numel()))
-        file.write(memoryview(storage.untyped.array))
+        file.write(struct.pack("<q", storage.nbytes() // storages.itemsizes[int(key)]))
+        file.write(memoryview(storage.array))
 
 
 def is_tar(file: Any) -> bool:
@@ -77,7 +78,6 @@ class _Reader:
         if key not in self.storages:
             where = location.decode() if isinstance(location, bytes) else location
             empty = UntypedStorage(np.zeros(numel * itemsize, np.uint8))
-            empty.filled = False
             self.storages[key] = self.restore(empty, where)
         found = self.storages[key]
         if view is not None:
@@ -85,7 +85,7 @@ class _Reader:
             start = offset * itemsize
             part = UntypedStorage(found.array[start : start + size * itemsize])
             found = self.storages.setdefault(view_key, part)
-        return TypedStorage(found, storage_type)
+        return typed(found, storage_type)
 
     def fill(self, file: Any, keys: Any, itemsizes: dict[Any, int]) -> None:
         """Reads the contents of the storages."""
@@ -129,8 +129,8 @@ def load(file: Any, restore: Restore, make_unpickler: Any, load_one: Any) -> Any
 
     def persistent_load(pid: Any) -> Any:
         found = reader.persistent_load(pid)
-        if isinstance(found, TypedStorage):
-            itemsizes.setdefault(pid[2], found.kind.dtype.itemsize)
+        if is_storage(found):
+            itemsizes.setdefault(pid[2], kind_of(found).dtype.itemsize)
         return found
 
     unpickler = make_unpickler(file)

@@ -5,7 +5,7 @@ from typing import Any
 
 from rushlight.base.device import device
 from rushlight.base.errors import unsupported
-from rushlight.serialization.storage import UntypedStorage
+from rushlight.core.storage import UntypedStorage
 
 Restore = Callable[[UntypedStorage, str], UntypedStorage]
 

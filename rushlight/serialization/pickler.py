@@ -5,15 +5,16 @@ import sys
 from typing import Any
 
 from rushlight.base.dtypes import dtype as Dtype
+from rushlight.core.storage import UntypedStorage, is_storage
 from rushlight.core.tensor import Tensor
 from rushlight.serialization.names import global_name, is_ours
 from rushlight.serialization.storage import (
     REBUILD_NAMES,
-    UNTYPED,
+    AnyStorage,
     StorageType,
-    TypedStorage,
-    UntypedStorage,
+    kind_of,
     reduce_tensor,
+    untyped,
 )
 
 
@@ -23,22 +24,25 @@ class Storages:
     def __init__(self) -> None:
         self.keys: dict[int, str] = {}  # by address
         self.types: dict[int, StorageType] = {}
-        self.found: list[TypedStorage] = []
+        self.found: list[UntypedStorage] = []
+        self.itemsizes: list[int] = []
 
-    def identify(self, storage: TypedStorage) -> tuple[Any, ...]:
+    def identify(self, storage: AnyStorage) -> tuple[Any, ...]:
         """What stands in the pickle for a storage."""
-        address = storage.untyped.array.__array_interface__["data"][0]
+        kind, memory = kind_of(storage), untyped(storage)
+        address = memory.array.__array_interface__["data"][0]
         key = self.keys.get(address)
         if key is None:
             key = self.keys[address] = str(len(self.found))
-            self.found.append(storage)  # keeps the memory, and so the address, in use
-            self.types[address] = storage.kind
-        elif storage.untyped.array.size and self.types[address].dtype is not storage.kind.dtype:
+            self.found.append(memory)  # keeps the memory, and so the address, in use
+            self.itemsizes.append(kind.dtype.itemsize)
+            self.types[address] = kind
+        elif memory.array.size and self.types[address].dtype is not kind.dtype:
             raise RuntimeError(
                 "Cannot save multiple tensors or storages that view the same data as different "
                 "types"
             )
-        return ("storage", storage.kind, key, "cpu", storage.numel())
+        return ("storage", kind, key, "cpu", memory.nbytes() // kind.dtype.itemsize)
 
 
 def make_pickler(base: Any) -> Any:
@@ -53,13 +57,9 @@ def make_pickler(base: Any) -> Any:
 
         def persistent_id(self, obj: Any) -> Any:
             """The id of a storage; None for other objects."""
-            if isinstance(obj, TypedStorage):
-                return self.identify(obj)
-            if isinstance(obj, UntypedStorage):
-                return self.identify(TypedStorage(obj, UNTYPED))
-            return None
+            return self.identify(obj) if is_storage(obj) else None
 
-        def identify(self, storage: TypedStorage) -> Any:
+        def identify(self, storage: AnyStorage) -> Any:
             """The persistent id of a storage."""
             return self.storages.identify(storage)
 

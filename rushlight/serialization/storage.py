@@ -1,8 +1,4 @@
-"""Storages as files know them: blocks of bytes that tensors look at.
-
-In memory a tensor owns a NumPy array and nothing else; these classes exist while a file is written
-or read, and for callers of ``map_location``.
-"""
+"""Storages as files know them: blocks of bytes that tensors look at."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from rushlight.base import dtypes
-from rushlight.base.device import check_device, cpu
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core import bridge
+from rushlight.core.storage import TypedStorage, UntypedStorage
 from rushlight.core.tensor import LEAF, Storage, Tensor, wrap
 from rushlight.serialization.names import find
 
@@ -49,86 +45,7 @@ UNTYPED = StorageType(None)
 STORAGE_TYPES = {d: StorageType(d) for d in _NAMES}
 BY_NAME = {name + "Storage": STORAGE_TYPES[d] for d, name in _NAMES.items()}
 BY_NAME["UntypedStorage"] = UNTYPED
-
-
-class UntypedStorage:
-    """A block of bytes, seen by a ``map_location`` function and when a storage itself is saved."""
-
-    __module__ = "torch.storage"
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array  # one-dimensional, uint8
-        self.version: Storage | None = None  # shared by the tensors that look at it
-        self.filled = True
-
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return int(self.array.nbytes)
-
-    size = nbytes
-    __len__ = nbytes
-
-    def data_ptr(self) -> int:
-        """The address of the first byte."""
-        return bridge.address(self.array) if self.array.size else 0
-
-    @property
-    def device(self) -> Any:
-        """Where the bytes are: the CPU."""
-        return cpu
-
-    is_cuda = False
-
-    def cpu(self) -> "UntypedStorage":
-        """The storage itself."""
-        return self
-
-    def cuda(self, device: Any = None, non_blocking: bool = False) -> "UntypedStorage":
-        """Raises AssertionError: rushlight computes on the CPU."""
-        check_device("cuda")
-        return self
-
-    def clone(self) -> "UntypedStorage":
-        """A copy."""
-        return UntypedStorage(self.array.copy())
-
-    def tolist(self) -> list[int]:
-        """The bytes as a list of numbers."""
-        return [int(b) for b in self.array]
-
-    def __getitem__(self, index: Any) -> Any:
-        found = self.array[index]
-        return UntypedStorage(found) if isinstance(found, np.ndarray) else int(found)
-
-    def __repr__(self) -> str:
-        lines = "".join(f" {b}\n" for b in self.array)
-        return f"{lines}[torch.storage.UntypedStorage(device=cpu) of size {len(self)}]"
-
-
-class TypedStorage:
-    """A storage together with the dtype it was saved as."""
-
-    __slots__ = ("kind", "untyped")
-
-    def __init__(self, untyped: UntypedStorage, kind: StorageType) -> None:
-        self.untyped = untyped
-        self.kind = kind
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return self.untyped.nbytes() // self.kind.dtype.itemsize
-
-
-def owner(array: np.ndarray) -> np.ndarray:
-    """The array whose memory ``array`` is a view of."""
-    while True:
-        base = array.base
-        if isinstance(base, np.ndarray):
-            array = base
-        elif isinstance(getattr(base, "base", None), np.ndarray):  # np.lib.stride_tricks' holder
-            array = base.base  # type: ignore[union-attr]
-        else:
-            return array
+AnyStorage = TypedStorage | UntypedStorage
 
 
 def raw_bytes(array: np.ndarray) -> np.ndarray | None:
@@ -139,14 +56,31 @@ def raw_bytes(array: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def storage_of(tensor: Tensor) -> tuple[TypedStorage, int, tuple[int, ...]]:
+def kind_of(storage: AnyStorage) -> StorageType:
+    """What the file calls a storage."""
+    if isinstance(storage, UntypedStorage):
+        return UNTYPED
+    return STORAGE_TYPES.get(storage.dtype, UNTYPED)
+
+
+def untyped(storage: AnyStorage) -> UntypedStorage:
+    """The storage as bytes."""
+    return storage if isinstance(storage, UntypedStorage) else storage.untyped
+
+
+def typed(storage: UntypedStorage, kind: StorageType) -> AnyStorage:
+    """The storage as what the file calls it."""
+    return TypedStorage(storage, kind.dtype) if kind.typed else storage
+
+
+def storage_of(tensor: Tensor) -> tuple[AnyStorage, int, tuple[int, ...]]:
     """The storage of a tensor, the offset in it and the strides, both in elements.
 
     The storage is all of the memory that the tensor is a view of, as in PyTorch's files.
     """
     array = tensor._array
     dtype = tensor.dtype
-    whole = owner(array)
+    whole = bridge.owner(array)
     raw = raw_bytes(whole)
     offset = bridge.address(array) - bridge.address(whole) if array.size else 0
     fits = raw is not None and offset >= 0 and offset % dtype.itemsize == 0
@@ -159,19 +93,19 @@ def storage_of(tensor: Tensor) -> tuple[TypedStorage, int, tuple[int, ...]]:
         raw, offset = array.reshape(-1).view(np.uint8), 0
     kind = STORAGE_TYPES.get(dtype, UNTYPED)
     strides = bridge.stride(tensor) if fits else bridge.stride(wrap(array))
-    return TypedStorage(UntypedStorage(raw), kind), offset // dtype.itemsize, tuple(strides)
+    return typed(UntypedStorage(raw), kind), offset // dtype.itemsize, tuple(strides)
 
 
 def rebuild(
-    storage: TypedStorage,
+    storage: AnyStorage,
     offset: int,
     size: Sequence[int],
     stride: Sequence[int],
     dtype: Dtype | None = None,
 ) -> Tensor:
     """A tensor that looks at ``storage``. RuntimeError if it would look beyond its end."""
-    dtype = dtype or storage.kind.dtype
-    untyped = storage.untyped
+    dtype = dtype or kind_of(storage).dtype
+    memory = untyped(storage)
     size, stride = tuple(size), tuple(stride)
     if len(size) != len(stride):
         raise RuntimeError(
@@ -189,20 +123,20 @@ def rebuild(
     else:
         last = sum((n - 1) * s for n, s in zip(size, stride, strict=True))
         needed = (offset + last + 1) * dtype.itemsize
-        if needed > untyped.nbytes():
+        if needed > memory.nbytes():
             raise RuntimeError(
                 f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, "
                 f"and itemsize {dtype.itemsize} requiring a storage size of {needed} are out of "
-                f"bounds for storage of size {untyped.nbytes()}"
+                f"bounds for storage of size {memory.nbytes()}"
             )
         step = dtype.itemsize
         array = np.ndarray(
-            size, dtype.np, untyped.array, offset * step, tuple(s * step for s in stride)
+            size, dtype.np, memory.array, offset * step, tuple(s * step for s in stride)
         )
     out = wrap(array)
-    if untyped.version is None:
-        untyped.version = Storage()
-    out._storage = untyped.version
+    if memory.version is None:
+        memory.version = Storage()
+    out._storage = memory.version
     return out
 
 
@@ -318,6 +252,6 @@ def _plain(tensor: Tensor, requires_grad: bool) -> tuple[Any, tuple[Any, ...]]:
     storage, offset, stride = storage_of(tensor)
     hooks: OrderedDict[Any, Any] = OrderedDict()
     args = (storage, offset, tuple(tensor._array.shape), stride, requires_grad, hooks)
-    if storage.kind.typed:
+    if isinstance(storage, TypedStorage):
         return _rebuild_tensor_v2, args
     return _rebuild_tensor_v3, (*args, tensor.dtype)
