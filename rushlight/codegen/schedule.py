@@ -45,7 +45,9 @@ def _unroll(loop: For) -> int:
     size = sum(e.op not in ("const", "var") for e in subexpressions(roots))
     if any(isinstance(s, For) for s in loop.body):
         return 1
-    return 4 if size <= (16 if loop.accs else 8) else 2 if size <= 24 else 1
+    if not loop.accs:  # bound by memory: two turns are enough
+        return 2 if size <= 12 else 1
+    return 4 if size <= 16 else 2 if size <= 24 else 1
 
 
 def _choose(body: Sequence[Statement]) -> tuple[Statement, ...]:

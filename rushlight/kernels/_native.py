@@ -65,11 +65,12 @@ class Native:
         variant: str,
         module: str,
         stem: str,
+        worth: Callable[..., bool] | None = None,
     ) -> None:
         self.__name__, self.__module__ = name, module
         self.__doc__ = fallback.__doc__
         self.signature, self.build, self.fallback = signature, build, fallback
-        self.variant, self.stem = variant, stem
+        self.variant, self.stem, self.worth = variant, stem, worth
         self.made: Callable[..., Any] | None = None
         REGISTRY[f"{module.rpartition('.')[2]}.{name}"] = self
 
@@ -98,7 +99,12 @@ class Native:
         return self.made
 
     def __call__(self, *args: Any) -> Any:
-        return (self.made or self.make())(*args)
+        if self.made is None:
+            if self.worth is not None and not self.worth(*args):
+                return self.fallback(*args)
+            self.make()
+        assert self.made is not None
+        return self.made(*args)
 
 
 def native(
@@ -110,6 +116,7 @@ def native(
     *,
     variant: str = "",
     stem: str = "",
+    worth: Callable[..., bool] | None = None,
 ) -> Native:
     """A kernel; see the head of this file.
 
@@ -119,8 +126,9 @@ def native(
         fallback: the NumPy function, or the kernel of another variant (dtype, broadcast).
         variant: tells the kernels of one name apart.
         stem: the name of the code, where several kernels share it.
+        worth: whether the kernel is worth making for a call's arguments; default: for any.
     """
-    return Native(name, signature, build, fallback, variant, module, stem)
+    return Native(name, signature, build, fallback, variant, module, stem, worth)
 
 
 def array(text: str, dtype: str = "f32", role: str = "in") -> loopir.Param:

@@ -55,6 +55,22 @@ def _spread(formula: Callable[[Expr, Expr], Expr], output: str, channel: bool) -
     return build
 
 
+def _is_number(x: Any, y: Any, out: Any = None) -> bool:
+    return isinstance(y, int | float)
+
+
+def _is_array(dtype: str, ndim: int) -> Callable[[Any, Any], bool]:
+    """Whether the second argument is an array like that; ndim -1: like the first."""
+
+    def check(x: Any, y: Any) -> bool:
+        shape = getattr(y, "shape", None)
+        if shape is None or y.dtype != dtype or not isinstance(x, np.ndarray):
+            return False
+        return len(shape) == (x.ndim if ndim < 0 else ndim)
+
+    return check
+
+
 def _arithmetic(
     name: str, formula: Callable[[Any, Any], Expr], reference: Reference, output: str = "f32"
 ) -> tuple[Native, Native]:
@@ -70,24 +86,31 @@ def _arithmetic(
     wide = flat(("x", "y"), formula, (), "b1" if output == "b1" else "f64", "f64")
     kind64 = "bool" if output == "b1" else "f64"
     signature = f"x: f64[...s], y: f64[...s] -> out: {kind64}[...s]; call x, y, out, s; work s"
-    chain = _native(name, signature, wide, chain, variant="f64")
+    chain = _native(name, signature, wide, chain, variant="f64", worth=_is_array("f8", -1))
     signature = f"x: f32[...r, n], y: f32[...r, 1] -> out: {kind}[...r, n]"
     signature += "; call x, y, out, r, n, r; work r * n"
     spread = _spread(formula, output, True)
-    chain = _native(name, signature, spread, chain, variant="column")
+    chain = _native(name, signature, spread, chain, variant="column", worth=_is_array("f4", -1))
     signature = (
         f"x: f32[b, c, h, w], y: f32[1, c, 1, 1] -> out: {kind}[b, c, h, w];"
         "call x, y, out, b * c, h * w, c; work b * c * h * w"
     )
-    chain = _native(name, signature, spread, chain, variant="channel")
+    chain = _native(name, signature, spread, chain, variant="channel", worth=_is_array("f4", 4))
     signature = (
         f"x: f32[...r, n], y: f32[n] -> out: {kind}[...r, n]; call x, y, out, r, n; work r * n"
     )
-    chain = _native(name, signature, _spread(formula, output, False), chain, variant="row")
+    chain = _native(
+        name,
+        signature,
+        _spread(formula, output, False),
+        chain,
+        variant="row",
+        worth=_is_array("f4", 1),
+    )
     number = flat(("x",), formula, ("y",), output)
     rest = "; call x, out, s, f32(y); work s"
     signature = f"x: f32[...s], y: float -> out: {kind}[...s]{rest}"
-    chain = _native(name, signature, number, chain, variant="number")
+    chain = _native(name, signature, number, chain, variant="number", worth=_is_number)
     same = flat(("x", "y"), formula, (), output)
     both = "; call x, y, out, s; work s"
     signature = f"x: f32[...s], y: f32[...s] -> out: {kind}[...s]{both}"
@@ -97,6 +120,7 @@ def _arithmetic(
         number,
         write,
         variant="number",
+        worth=_is_number,
     )
     write.__doc__ = f"``{name}`` into its last argument, which is returned."
     text = f"x: f32[...s], y: f32[...s], out: {kind}[...s]! -> out{both}"

@@ -19,7 +19,7 @@ from ._native import GRAIN, Builder, Native, Reference, array, grain_of_rows, in
 _native = partial(native, __name__)
 _BLOCKS = 256  # most partial results of a reduction over everything
 _TILE = 1024  # columns that a reduction over rows keeps at a time
-_ROWS = 8  # rows added to them at once
+_ROWS = 4  # rows added to them at once
 
 
 class _Rule:
