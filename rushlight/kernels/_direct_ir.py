@@ -163,3 +163,38 @@ def weight_gradient_ir(lanes: int, taps: int, block: int) -> str:
     work = s["N"] * s["OH"] * chunks * (taps * block)
     _launch(g, "direct_gradient", ctx, s["K"] // block * s["C"] * taps, work)
     return module.text()
+
+
+SUM_FIELDS = [("out", PTR), ("g", PTR), ("N", I64), ("K", I64), ("P", I64)]
+
+
+def channel_sum_ir(lanes: int) -> str:
+    """Return the module with ``channel_sum(out, g, N, K, P)``: sums over samples and pixels."""
+    module = Module()
+    f = module.function("channel_sum_part", [("ctx", PTR), ("begin", I64), ("end", I64)])
+    ctx, begin, end = f.params
+    s = f.slots(ctx, SUM_FIELDS)
+    zero = f.const(0.0, vec(lanes))
+    with f.loop(begin, end) as k:
+        # Each plane is summed apart: the error grows with the number of planes, not of pixels.
+        with f.loop(0, s["N"], 1, [zero]) as n:
+            plane = f.at(s["g"], (n.index * s["K"] + k.index) * s["P"])
+            with f.loop(0, s["P"], 4 * lanes, [zero] * 4) as p:
+                sums = []
+                for part, total in enumerate(p.values):
+                    place = p.index + part * lanes
+                    mask = f.lanes_below(s["P"] - place, lanes)
+                    sums.append(total + f.masked_load(f.at(plane, place), mask, vec(lanes)))
+                p.next(*sums)
+            a, b, c, d = p.out
+            n.next(n.values[0] + ((a + b) + (c + d)))
+        f.store(f.total(n.out[0]), f.at(s["out"], k.index))
+    f.ret()
+    g = module.function("channel_sum", SUM_FIELDS, export=True)
+    ctx = g.alloca(I64, len(SUM_FIELDS))
+    for slot, value in enumerate(g.params):
+        g.store(value, g.at(ctx, slot, I64))
+    count, channels, pixels = g.params[2:]
+    work = count * ((pixels + 15) // 16) * 4
+    _launch(g, "channel_sum", ctx, channels, work)
+    return module.text()

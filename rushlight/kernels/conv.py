@@ -10,6 +10,7 @@ by working through the batch in pieces.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -380,6 +381,21 @@ def conv_backward_weight(
     return _weight_gradient_any(g, x, weight_shape, stride, padding, dilation, groups)
 
 
+def _channel_sum_any(g: np.ndarray) -> np.ndarray:
+    """Return the sums over all but the channels, for what the builtin does not take."""
+    if g.ndim == 3 and g.dtype == np.float32 and g.size and _context.available():
+        total: np.ndarray = _channel_sum()(np.ascontiguousarray(g)[:, :, None])
+        return total
+    axes = (0, *range(2, g.ndim))
+    total = g.sum(axis=axes, dtype=widened(g.dtype))
+    return total.astype(g.dtype, copy=False)
+
+
+@cache
+def _channel_sum() -> Fast:
+    return conv_direct.channel_sum(_channel_sum_any)
+
+
 def conv_backward(
     g: np.ndarray,
     x: np.ndarray,
@@ -396,11 +412,7 @@ def conv_backward(
     geometry = (stride, padding, dilation, groups)
     gx = conv_backward_input(g, w, x.shape, *geometry) if need_x else None
     gw = conv_backward_weight(g, x, w.shape, *geometry) if need_w else None
-    gb = None
-    if need_b:
-        axes = (0, *range(2, g.ndim))
-        gb = g.sum(axis=axes, dtype=widened(g.dtype)).astype(g.dtype, copy=False)
-    return gx, gw, gb
+    return gx, gw, _channel_sum()(g) if need_b else None
 
 
 def release_memory() -> None:

@@ -90,3 +90,12 @@ def weight_gradient(taps: int, channels: int, fallback: Callable[..., Any]) -> C
         lambda: _direct_ir.weight_gradient_ir(_context.width(), taps, block),
     )
     return builtin.builtin("conv_direct_weight", _WEIGHT, place, fallback)
+
+
+def channel_sum(fallback: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``f(g)``, the sums of ``(N, K, H, W)`` over all but the channels."""
+    if not _context.available():
+        return fallback
+    place = _load("channel_sum", "", lambda: _direct_ir.channel_sum_ir(_context.width()))
+    signature = "g: f32[n,k,a,b] -> s: f32[k]; call s, g, n, k, a*b; work n*k*a*b"
+    return builtin.builtin("conv_channel_sum", signature, place, fallback)

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.kernels import pool_native
+from rushlight.kernels import matmul, pool_native
 from rushlight.kernels._geometry import Ints
 from rushlight.kernels.conv import pad_spatial
-from rushlight.kernels.matmul import widened
 
 
 @lru_cache(maxsize=1024)
@@ -234,7 +233,7 @@ def avg_pool(
         y = pool_native.avg_pool(x, plane, kernel, stride, padding)
         if y is not None:
             return y
-    wide = widened(x.dtype)
+    wide = matmul.widened(x.dtype)
     total = pad_spatial(
         x if wide is None else x.astype(wide), _cover(size, kernel, stride, padding, ones, out)
     )
@@ -273,7 +272,7 @@ def avg_pool_backward(
             return gx
     pairs = _cover(size, kernel, stride, padding, (1,) * nd, out)
     divisor = _divisor(size, kernel, stride, padding, out, count_include_pad, divisor_override)
-    wide = widened(g.dtype)
+    wide = matmul.widened(g.dtype)
     part = ((g if wide is None else g.astype(wide)) / divisor).astype(wide or g.dtype, copy=False)
     for axis, k, s, o in zip(range(lead, g.ndim), kernel, stride, out):
         shape = list(part.shape)
@@ -291,12 +290,22 @@ def _bounds(size: int, out: int) -> list[tuple[int, int]]:
     return [(i * size // out, -((-(i + 1) * size) // out)) for i in range(out)]
 
 
+@lru_cache(maxsize=64)
+def _ones(count: int) -> np.ndarray:
+    return np.ones((1, count), np.float32)
+
+
 def adaptive_avg_pool(x: np.ndarray, output_size: Ints) -> np.ndarray:
     """Return the means over ``output_size`` windows that share out each trailing dimension."""
     nd = len(output_size)
-    wide = widened(x.dtype)
+    wide = matmul.widened(x.dtype)
     y: np.ndarray = x if wide is None else x.astype(wide)
     if all(o == 1 for o in output_size):
+        area = prod(x.shape[x.ndim - nd :])
+        if x.dtype == np.float32 and x.size:
+            # One row of ones times the planes: the dot kernel sums them.
+            sums = matmul.linear(_ones(area), x.reshape(-1, area), None)
+            return (sums / np.float32(area)).reshape(x.shape[: x.ndim - nd] + output_size)
         y = y.mean(axis=tuple(range(x.ndim - nd, x.ndim)), keepdims=True)
         return y.astype(x.dtype, copy=False)
     for axis, o in zip(range(x.ndim - nd, x.ndim), output_size):
@@ -312,8 +321,12 @@ def adaptive_avg_pool(x: np.ndarray, output_size: Ints) -> np.ndarray:
 
 def adaptive_avg_pool_backward(g: np.ndarray, input_shape: Ints, nd: int) -> np.ndarray:
     """Return the gradient of ``adaptive_avg_pool`` over ``nd`` trailing dimensions."""
-    wide = widened(g.dtype)
+    wide = matmul.widened(g.dtype)
     part = g if wide is None else g.astype(wide)
+    if all(o == 1 for o in g.shape[g.ndim - nd :]):
+        gx = np.empty(input_shape, g.dtype)
+        gx[...] = part / part.dtype.type(prod(input_shape[g.ndim - nd :]))
+        return gx
     for axis in range(g.ndim - nd, g.ndim):
         o = part.shape[axis]
         if input_shape[axis] == o:
