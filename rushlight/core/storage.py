@@ -276,7 +276,14 @@ def reduce(t: Tensor, protocol: Any) -> tuple[Any, ...]:
         array, whole = plain._array, plain._array
     storage = typed_storage(plain)
     offset = (address(array) - address(whole)) // array.itemsize if array.size else 0
-    args = (storage, offset, array.shape, _strides(array), requires_grad, OrderedDict())
+    args: tuple[Any, ...] = (
+        storage,
+        offset,
+        array.shape,
+        _strides(array),
+        requires_grad,
+        OrderedDict(),
+    )
     if type(t) is Tensor and not t.__dict__:
         return _rebuild_tensor_v2, args
     return _rebuild_from_type_v2, (_rebuild_tensor_v2, type(t), args, dict(t.__dict__))

@@ -61,7 +61,11 @@ def check_writable(t: Tensor, name: str = "") -> None:
 
 def check_overlap(array: np.ndarray) -> None:
     """Raises RuntimeError for an expanded tensor, whose elements share memory."""
-    if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
+    if (
+        array.size
+        and 0 in array.strides
+        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
+    ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."

@@ -243,7 +243,7 @@ INDEX_FILL = Writer(
     ("dim",),
     {
         "input": lambda g, index, dim: index_fill(g, dim, index, 0),
-        "value": lambda g, index, dim: sum(index_select(g, dim, index)),
+        "value": lambda g, index, dim: sum(index_select(g, dim, wrap(np.unique(index._array)))),
     },
 )
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core.tensor import Tensor, wrap
-from rushlight.ops._dispatch import COPY, check_overlap, inplace, inplace_form
-from rushlight.ops._primitive import apply1
+from rushlight.core.tensor import Tensor, bump_version, wrap
+from rushlight.ops._dispatch import COPY, REPLACE, check_overlap, inplace
+from rushlight.ops._primitive import apply1, apply2, needs_grad
 from rushlight.ops._promote import as_operand, cast, to_scalar, type_name
 from rushlight.ops.shape import expand
 
@@ -21,10 +21,20 @@ def fill(input: Tensor, value: Any) -> Tensor:
             )
         return expand(as_operand(value, input.dtype), input._array.shape)
     scalar = to_scalar(value, input.dtype)
-    return wrap(np.full(input._array.shape, scalar, input._array.dtype))
+    result = wrap(np.full(input._array.shape, scalar, input._array.dtype))
+    return apply2(REPLACE, input, result) if needs_grad(input) else result
 
 
-fill_ = inplace_form(fill, "fill_")
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Sets every element to ``value`` (a number or a 0-d tensor), in place."""
+    if isinstance(value, Tensor) or needs_grad(input):
+        return inplace(fill, input, (value,), {})
+    array = input._array
+    if 0 in array.strides:
+        check_overlap(array)
+    array.fill(to_scalar(value, input.dtype))
+    bump_version(input)
+    return input
 
 
 def zero_(input: Tensor) -> Tensor:

@@ -477,6 +477,8 @@ def take_along_dim(
     shape = np.broadcast_shapes(a[:dim] + (1,) + a[dim + 1 :], b[:dim] + (1,) + b[dim + 1 :])
     input = expand(input, (*shape[:dim], a[dim], *shape[dim + 1 :]))
     indices = expand(indices, (*shape[:dim], b[dim], *shape[dim + 1 :]))
+    if indices._array.size and indices._array.min() < 0:
+        indices = wrap(np.where(indices._array < 0, indices._array + a[dim], indices._array))
     return late.gather(input, dim, indices, out=out)  # type: ignore[no-any-return]
 
 

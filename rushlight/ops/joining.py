@@ -13,7 +13,7 @@ from rushlight.ops._dispatch import broadcast_error, wrap_dim, write_out
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply
 from rushlight.ops._promote import cast, result_type, type_name
-from rushlight.ops.shape import SLICE, apply_view, reshape, split, transpose, unbind, unsqueeze
+from rushlight.ops.shape import SLICE, apply_view, reshape, split, unbind, unsqueeze
 
 ndarray = np.ndarray
 
@@ -396,7 +396,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         for i, t in enumerate(given)
     ]
     if swap:
-        grids = [transpose(g, 0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

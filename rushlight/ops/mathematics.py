@@ -220,7 +220,7 @@ def xlogy(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     """
 
 
-@binary(np.nextafter, PIECEWISE_CONSTANT)
+@binary(np.nextafter, {"input": lambda g: g, "other": lambda g: _zeros(g)})
 def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The next number that can be represented, from ``input`` towards ``other``."""
 

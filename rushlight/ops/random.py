@@ -16,7 +16,7 @@ from rushlight.core.tensor import Tensor, bump_version, wrap
 from rushlight.ops import _draw as draw
 from rushlight.ops._dispatch import check_overlap, inplace, shape_args, write_out
 from rushlight.ops._late import late
-from rushlight.ops._primitive import NotDifferentiable, Primitive, apply1, needs_grad
+from rushlight.ops._primitive import Primitive, apply, apply1, needs_grad
 from rushlight.ops._promote import cast_array
 from rushlight.ops.creation import check_shape, finish
 
@@ -218,9 +218,6 @@ def _write_chances(array: ndarray, chances: ndarray, g: Generator) -> None:
         p = p.astype(np.float32)
     kind = draw.F64 if p.dtype == np.float64 else draw.F32
     target[...] = (draw.uniform(g, array.size, kind).reshape(target.shape) < p).astype(array.dtype)
-
-
-_NO_GRADIENT = NotDifferentiable("draws do not depend on their parameters continuously")
 
 
 def _bernoulli(a: ndarray, g: Generator) -> ndarray:
@@ -596,11 +593,31 @@ def normal(
             raise RuntimeError("normal expects all elements of std >= 0.0")
     else:
         _check_std(std)
-    shape = np.broadcast_shapes(*[t._array.shape for t in given])
-    noise = normal_(wrap(np.empty(shape, given[0]._array.dtype)), generator=generator)
-    scaled = late.mul(noise, wrap(std._array) if isinstance(std, Tensor) else std)
-    result: Tensor = late.add(scaled, wrap(mean._array) if isinstance(mean, Tensor) else mean)
+    result: Tensor = apply(NORMAL, (mean, std), _source(generator))
     return result if out is None else write_out(out, result)
+
+
+def _normal(mean: Any, std: Any, g: Generator) -> ndarray:
+    """Standard normal values, scaled and moved by each element's own numbers."""
+    like = mean if isinstance(mean, ndarray) else std
+    shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+    noise = np.empty(shape, like.dtype)
+    _write_normal(noise, 0.0, 1.0, g)
+    if isinstance(std, ndarray) and noise.dtype.kind != "c":
+        noise = noise * std.astype(noise.dtype, copy=False)
+    else:
+        noise = noise * np.asarray(std, noise.dtype)
+    return noise + np.asarray(mean, noise.dtype)
+
+
+NORMAL = Primitive(
+    "normal",
+    _normal,
+    inputs=("mean", "std"),
+    params=("generator",),
+    vjp={"mean": _zero_rule, "std": _zero_rule},
+    broadcast=True,
+)
 
 
 def _sample_rows(p: ndarray, count: int, g: Generator) -> ndarray:

@@ -22,7 +22,7 @@ FLIP = Primitive(
 )
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """A copy in which the order along ``dims`` is reversed.
 
     Examples::
@@ -31,7 +31,7 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
         tensor([[3, 4],
                 [1, 2]])
     """
-    given = shape_args(dims)
+    given = shape_args(args if dims is None else (dims,))
     return apply1(FLIP, input, wrap_dims(given, input._array.ndim) if given else ())
 
 
@@ -127,7 +127,7 @@ REPEAT = Primitive(
 )
 
 
-def repeat(input: Tensor, *repeats: Any) -> Tensor:
+def repeat(input: Tensor, *args: Any, repeats: Any = None) -> Tensor:
     """Copies of ``input`` next to each other: so many along each dimension.
 
     Examples::
@@ -136,7 +136,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
         tensor([[1, 2, 1, 2],
                 [1, 2, 1, 2]])
     """
-    wanted = shape_args(repeats)
+    wanted = shape_args(args if repeats is None else (repeats,))
     if len(wanted) < input._array.ndim:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
@@ -154,7 +154,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return apply1(REPEAT, input, wanted)
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """As :func:`repeat`; missing counts in front are 1.
 
     Examples::
@@ -162,7 +162,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
         >>> torch.tile(torch.tensor([1, 2]), (2,))
         tensor([1, 2, 1, 2])
     """
-    wanted = shape_args(dims)
+    wanted = shape_args(args if dims is None else (dims,))
     return repeat(input, (1,) * (input._array.ndim - len(wanted)) + wanted)
 
 
@@ -455,7 +455,7 @@ BOTH = """
     adjoint flip fliplr flipud moveaxis movedim repeat_interleave roll rot90 swapaxes swapdims tile
     unflatten
 """
-TORCH = "view_as_complex view_as_real"
+TORCH = "resize_as_ view_as_complex view_as_real"
 METHODS = """
     repeat reshape_as resize_ resize_as_ set_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_
     view_as

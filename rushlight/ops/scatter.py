@@ -88,7 +88,7 @@ def _prepare(name: str, input: Tensor, dim: int, index: Tensor, src: Any = None)
     """Checks a gather or scatter; returns the dim counted from the front."""
     dim = wrap_dim(dim, input._array.ndim)
     kind = index._array.dtype
-    if kind != np.int64 and (kind != np.int32):
+    if kind != np.int64 and kind != np.int32 and index._array.size:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if isinstance(src, Tensor) and src._array.dtype != input._array.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
@@ -221,7 +221,7 @@ SCATTER = Writer(
 def _write_scatter_add(out: ndarray, index: ndarray, src: Any, dim: int) -> None:
     if index.size:
         if out.ndim == 0:
-            out[...] += src.sum() if isinstance(src, ndarray) else src * index.size
+            np.add.at(out.reshape(1), np.zeros(index.size, np.int64), np.reshape(src, -1))
             return
         index = index.reshape(index.shape or (1,))
         values = np.broadcast_to(_cut_source(src, index), index.shape).astype(out.dtype, copy=False)

@@ -66,6 +66,8 @@ def arange(
         raise RuntimeError(f"unsupported range: {float(start)} -> {float(end)}")
     if (end < start) if step > 0 else (end > start):
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is dtypes.int64 and not whole:
+        start, end, step, whole = int(start), int(end), int(step), True
     if dtype.category <= dtypes.INTEGER and not whole:
         size = math.ceil((float(end) - float(start)) / float(step))
         start, step = int(start), int(step)
@@ -223,7 +225,13 @@ def logspace(
     if kind.is_complex:
         values = np.power(np.complex128(base), _line(start, end, steps, dtypes.complex128))
     elif kind.category <= dtypes.INTEGER:
-        points = start + np.arange(steps) * ((end - start) / max(steps - 1, 1))
+        first, last = int(start), int(end)
+        step = np.float32((last - first) / max(steps - 1, 1))
+        index = np.arange(steps)
+        points = np.where(
+            index < steps // 2, first + step * index, last - step * (steps - 1 - index)
+        )
+        points = np.full(steps, first) if steps == 1 else points
         values = np.trunc(np.power(np.float64(base), points))
     else:
         values = np.power(np.float64(base), _line(start, end, steps, dtypes.float64))

@@ -385,7 +385,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
         torch.Size([2, 3])
     """
     array = input._array
-    dims = wrap_dims(dim, array.ndim)
+    dims = () if dim == () else wrap_dims(dim, array.ndim)
     return apply_view(SQUEEZE, input, tuple([d for d in dims if array.shape[d] == 1]))
 
 

@@ -108,6 +108,12 @@ def _collect(family: ModuleType) -> None:
 # Families that few programs use: their modules load when one of their names is first used.
 # "svd=old_svd" gives the module's old_svd the name svd; LATE names are for other families only.
 LAZY: dict[str, dict[str, str]] = {
+    "view_copies": {
+        "TORCH": "alias_copy as_strided_copy detach_copy diagonal_copy expand_copy narrow_copy "
+        "permute_copy select_copy split_copy split_with_sizes_copy squeeze_copy t_copy "
+        "transpose_copy unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy "
+        "view_as_real_copy view_copy"
+    },
     "convolution": {
         "TORCH": "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
         "convolution"
