@@ -238,19 +238,24 @@ def _wide(x: np.ndarray) -> Any:
     return np.float64 if x.dtype == np.float32 else None
 
 
+def _as(result: Any, x: np.ndarray) -> np.ndarray:
+    """``result`` in x's dtype; of integers and booleans as NumPy gives it."""
+    return np.asarray(result, x.dtype if x.dtype.kind in "fcV" else None)
+
+
 def _numpy_sum(x: np.ndarray, axis: int | None) -> Any:
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.sum(x, axis, dtype=_wide(x))).astype(x.dtype, copy=False)
+        return _as(np.sum(x, axis, dtype=_wide(x)), x)
 
 
 def _numpy_mean(x: np.ndarray, axis: int | None) -> Any:
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.mean(x, axis, dtype=_wide(x))).astype(x.dtype, copy=False)
+        return _as(np.mean(x, axis, dtype=_wide(x)), x)
 
 
 def _numpy_squares(x: np.ndarray, axis: int | None) -> Any:
     squares = np.square(x, dtype=_wide(x))
-    return np.asarray(np.sum(squares, axis)).astype(x.dtype, copy=False)
+    return _as(np.sum(squares, axis), x)
 
 
 _NUMPY: dict[str, Callable[[np.ndarray, int | None], Any]] = {
@@ -345,11 +350,14 @@ def reduce(name: str, x: np.ndarray, dims: tuple[int, ...] | None, keepdim: bool
     squeezed = tuple(s for d, s in enumerate(shape) if d not in dims)
     if dims[-1] - dims[0] + 1 != len(dims) or not x.size:
         result = x
-        if not x.size or name not in ("sum", "amax", "amin"):
+        if not x.size or name not in ("sum", "mean", "amax", "amin") or x.dtype != np.float32:
             result = np.asarray(_over(name, x, dims))
-        else:  # apart: one after another, the last first
-            for dim in reversed(dims):
-                result = reduce(name, result, (dim,), False)
+        else:  # apart: one run of neighbours after another, the last first
+            first = next(k for k in range(len(dims)) if dims[-1] - dims[k] == len(dims) - 1 - k)
+            step = "sum" if name == "mean" else name
+            result = reduce(step, reduce(step, x, dims[first:], False), dims[:first], False)
+            if name == "mean":
+                result = np.asarray(result / np.float32(x.size // result.size))
         return result.reshape(kept if keepdim else squeezed)
     n = prod(shape[dims[0] : dims[-1] + 1])
     if dims[-1] == x.ndim - 1:

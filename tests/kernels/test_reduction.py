@@ -103,6 +103,13 @@ def test_other_dtypes():
     assert half.dtype == np.float16
 
 
+def test_integers_and_booleans():
+    x = np.full((3, 4), 1 << 30, np.int32)
+    assert reduction.reduce("sum", x, None, False) == 12 << 30
+    assert reduction.reduce("sum", x > 0, None, False) == 12
+    np.testing.assert_array_equal(reduction.reduce("mean", x, (0,), False), np.full(4, 1 << 30))
+
+
 def test_results_do_not_depend_on_the_number_of_threads():
     x = numbers((1100, 1300), 1)
     before, found = threads.get_num_threads(), []
