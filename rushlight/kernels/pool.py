@@ -246,7 +246,7 @@ def avg_pool(
             total += part
     divisor = _divisor(size, kernel, stride, padding, out, count_include_pad, divisor_override)
     if x.dtype.kind in "iu":
-        return (total // divisor).astype(x.dtype)
+        return (np.sign(total) * (np.abs(total) // divisor)).astype(x.dtype)  # towards zero
     return (total / divisor).astype(x.dtype, copy=False)
 
 

@@ -22,7 +22,7 @@ from rushlight.ops._promote import type_name
 from rushlight.ops.complex import conj
 from rushlight.ops.linear import FUSED
 from rushlight.ops.reduction import sum
-from rushlight.ops.shape import permute, squeeze, unsqueeze
+from rushlight.ops.shape import narrow, permute, squeeze, unsqueeze
 
 Array = np.ndarray
 Geometry = tuple[Any, Any, Any, int]  # stride, padding, dilation, groups
@@ -367,10 +367,20 @@ def _transposed_rule(
 ) -> Any:
     shape = weight._array.shape
     return (
-        apply(CONVOLUTION, (g, conj(weight), None), geometry) if needs[0] else None,
+        _cropped(apply(CONVOLUTION, (g, conj(weight), None), geometry), input)
+        if needs[0]
+        else None,
         apply2(WEIGHT_GRADIENT, conj(input), g, shape, geometry) if needs[1] else None,
         _sum_over_channels(g) if needs[2] else None,
     )
+
+
+def _cropped(t: Tensor, like: Tensor) -> Tensor:
+    """``t`` without what a wide output padding adds to it."""
+    for dim, n in enumerate(like._array.shape):
+        if t._array.shape[dim] != n:
+            t = narrow(t, dim, 0, n)
+    return t
 
 
 def _transposed(x: Array, w: Array, bias: Array | None, shape: Any, geometry: Geometry) -> Array:

@@ -118,6 +118,30 @@ LAZY: dict[str, dict[str, str]] = {
         "TORCH": "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
         "convolution"
     },
+    "pooling": {"TORCH": "avg_pool1d max_pool1d max_pool1d_with_indices max_pool2d max_pool3d"},
+    "pooling_adaptive": {
+        "TORCH": "adaptive_avg_pool1d adaptive_max_pool1d=adaptive_max_pool1d_with_indices"
+    },
+    "normalization": {
+        "TORCH": "batch_norm=torch_batch_norm group_norm instance_norm=torch_instance_norm "
+        "layer_norm native_batch_norm native_layer_norm rms_norm"
+    },
+    "dropout": {
+        "TORCH": "alpha_dropout alpha_dropout_ dropout dropout_ feature_alpha_dropout "
+        "feature_alpha_dropout_ feature_dropout feature_dropout_ native_dropout"
+    },
+    "embedding": {
+        "TORCH": "embedding=torch_embedding embedding_bag=torch_embedding_bag embedding_renorm_"
+    },
+    "loss": {"TORCH": "binary_cross_entropy_with_logits=torch_bce_with_logits"},
+    "ctc": {"TORCH": "ctc_loss"},
+    "distance": {"TORCH": "cdist cosine_similarity pairwise_distance pdist"},
+    "padding": {"TORCH": "constant_pad_nd"},
+    "fold": {"TORCH": "channel_shuffle native_channel_shuffle pixel_shuffle pixel_unshuffle"},
+    "grid": {"TORCH": "affine_grid_generator grid_sampler"},
+    "recurrent": {
+        "TORCH": "gru gru_cell lstm lstm_cell rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell"
+    },
     "linalg_factor": {
         "BOTH": "cholesky=old_cholesky lu=old_lu qr=old_qr svd=old_svd",
         "TORCH": "lu_unpack",

@@ -111,9 +111,14 @@ def linear_cross_entropy(
     Args:
         options: PyTorch's hints about the use of memory; they do not change the result.
     """
+    shape = linear_weight.shape  # (classes, d1, ..., features)
+    if len(shape) > 2:
+        linear_weight = reshape(linear_weight, (-1, shape[-1]))
+        if linear_bias is not None:
+            linear_bias = reshape(linear_bias, (-1,))
     logits = linear(input, linear_weight, linear_bias)
-    if logits.ndim > 2 and target.shape != logits.shape:
-        logits = late.movedim(logits, -1, 1)
+    if len(shape) > 2:
+        logits = reshape(logits, (*input.shape[:-1], *shape[:-1]))
     index = -100 if ignore_index is None else ignore_index
     return cross_entropy(
         logits, target, weight, ignore_index=index, reduction=reduction,
