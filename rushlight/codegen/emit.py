@@ -3,7 +3,7 @@
 Note: vector loops
     The main loop takes ``lanes * unroll`` elements a turn; the rest is done by a loop with masked
     loads and stores, or one element at a time where the machine has none. A parallel loop becomes a
-    function of its own, which the kernel calls itself when the work fits into one grain.
+    function of its own, which the kernel calls itself when the work fits into two grains.
 """
 
 from collections.abc import Sequence
@@ -254,7 +254,8 @@ class _Function(Writer):
         assert s.parallel is not None
         n, grain = self.scalar(s.end), self.scalar(s.parallel)
         here, there, after = self.name("here"), self.name("there"), self.name("after")
-        small = self.new(f"icmp sle i64 {n}, {grain}")
+        inline = self.new(f"shl i64 {grain}, 1")  # two grains are not worth waking a thread
+        small = self.new(f"icmp sle i64 {n}, {inline}")
         self.line(f"br i1 {small}, label {here}, label {there}")
         self.label(here)
         self.line(f"call void @{name}(ptr {context}, i64 0, i64 {n})")

@@ -31,7 +31,10 @@ from rushlight.runtime import cpu
 Builder = Callable[[str], loopir.Kernel]
 Reference = Callable[..., Any]
 
-GRAIN = 32768  # elements of a light pass that one thread takes at a time
+# Elements of a light pass that one thread takes at a time: about 5 us in cache. Waking another thread
+# costs as much as several of these, so loops of up to two grains stay on the calling thread.
+GRAIN = 65536
+_HEAVY = 12  # operations from which on a formula counts as heavy
 
 
 def target() -> schedule.Target:
@@ -169,7 +172,9 @@ def flat(
         n, i = size("n"), index("i")
         value = formula(*(a[i] for a in arrays), *(s.var() for s in numbers))
         store = loopir.Store("out", i, value)
-        loop = loopir.For("i", n.var(), [store], vector=True, parallel=GRAIN)
+        work = len(loopir.subexpressions([vecmath.expand(value, {})]))
+        grain = GRAIN if work < _HEAVY else GRAIN // 4
+        loop = loopir.For("i", n.var(), [store], vector=True, parallel=grain)
         out = loopir.Param("out", output, "out")
         return loopir.Kernel(name, [*arrays, out, n, *numbers], [loop])
 

@@ -239,9 +239,10 @@ def _circular(name: str, reference: Reference) -> Native:
             ir.Accum("large", select(large, 1.0, ir.const(0.0, "f32"))),
         ]
         most = ir.Acc("large", "max", "f32", ir.const(0.0, "f32"))
-        blocks = (n.var() + (GRAIN - 1)) // GRAIN
-        begin = index("block") * GRAIN
-        end = ir.minimum(begin + GRAIN, n.var())
+        length = GRAIN // 4
+        blocks = (n.var() + (length - 1)) // length
+        begin = index("block") * length
+        end = ir.minimum(begin + length, n.var())
         inner = For("i", end, body, begin=begin, accs=[most], vector=True)
         flag = ir.If(most.value() > 0.0, [Store("bad", 0, ir.const(1, "i64"))])
         return Kernel(

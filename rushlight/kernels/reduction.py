@@ -79,7 +79,7 @@ def _all(rule: _Rule) -> Builder:
             [
                 Alloc("parts", rule.dtype, _BLOCKS),
                 block,
-                For("b", blocks, [body, Store("parts", index("b"), part.value())], parallel=1),
+                For("b", blocks, [body, Store("parts", index("b"), part.value())], parallel=2),
                 For("j", blocks, [Accum("total", ir.load("parts", j, rule.dtype))], accs=[total]),
                 Store("out", 0, rule.finish(total.value(), n.var())),
             ],
@@ -102,7 +102,7 @@ def _last(rule: _Rule) -> Builder:
         return Kernel(
             name,
             [x, out, rows, n],
-            [For("r", rows.var(), body, parallel=grain_of_rows(n.var()))],
+            [For("r", rows.var(), body, parallel=grain_of_rows(n.var()) * 2)],
         )
 
     return build
@@ -192,7 +192,7 @@ def _last_index(op: str) -> Builder:
         return Kernel(
             name,
             [x, values, indices, rows, n],
-            [For("r", rows.var(), body, parallel=grain_of_rows(n.var()))],
+            [For("r", rows.var(), body, parallel=grain_of_rows(n.var()) * 2)],
         )
 
     return build
