@@ -474,7 +474,7 @@ def take_along_dim(
         )
     dim = wrap_dim(dim, input._array.ndim)
     a, b = input._array.shape, indices._array.shape
-    shape = np.broadcast_shapes(a[:dim] + (1,) + a[dim + 1 :], b[:dim] + (1,) + b[dim + 1 :])
+    shape = np.broadcast_shapes((*a[:dim], 1, *a[dim + 1 :]), (*b[:dim], 1, *b[dim + 1 :]))
     input = expand(input, (*shape[:dim], a[dim], *shape[dim + 1 :]))
     indices = expand(indices, (*shape[:dim], b[dim], *shape[dim + 1 :]))
     if indices._array.size and indices._array.min() < 0:

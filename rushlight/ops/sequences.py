@@ -54,7 +54,7 @@ def arange(
             raise TypeError(
                 f"arange(): argument 'end' (position 1) must be Number, not {type_name(value)}"
             )
-    whole = all([isinstance(x, (int, np.integer)) for x in (start, end, step)])
+    whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
     if dtype is None:
         if out is not None:
             dtype = out.dtype
@@ -83,8 +83,16 @@ def _steps(start: Any, step: Any, size: int, dtype: Dtype) -> np.ndarray:
     """``start + i * step``, computed as PyTorch does: exactly for integers, else in double."""
     if dtype.category <= dtypes.INTEGER:
         return np.arange(start, start + size * step, step, dtype=np.int64).astype(dtype.np)
+    kind = dtype.np
     index = np.arange(size, dtype=np.float64)
-    return (start + index * step).astype(dtype.np)
+    values = start + index * step
+    lanes = 32 // kind.itemsize  # of a vector: PyTorch rounds the first of each to the dtype
+    whole = size - size % (2 * lanes)
+    if whole and kind.itemsize <= 4:
+        first = values[:whole:lanes].astype(kind).astype(np.float64)
+        steps = np.arange(lanes) * step
+        values[:whole] = (first[:, None] + steps).reshape(-1)
+    return values.astype(kind)
 
 
 def range(
@@ -136,18 +144,35 @@ def _line(start: Any, end: Any, steps: int, dtype: Dtype) -> np.ndarray:
     half = steps // 2
     if dtype.category <= dtypes.INTEGER:
         start, end = int(start), int(end)
-        step: Any = np.float32((end - start) / (steps - 1)) if dtype.itemsize < 8 else (end - start) / (steps - 1)  # fmt: skip
-        kind: Any = np.float32 if dtype.itemsize < 8 else np.float64
-        index = np.arange(steps).astype(kind)
+        step = (end - start) / (steps - 1)
+        index = np.arange(steps)
         values = np.where(index < half, start + step * index, end - step * (steps - 1 - index))
         return np.trunc(values).astype(dtype.np)
-    wide = np.dtype(np.float32) if dtype.itemsize <= 2 else dtype.np
-    a, b = wide.type(start), wide.type(end)
-    gap = (b - a) / wide.type(steps - 1)
+    if dtype.itemsize <= 2:
+        return _narrow_line(start, end, steps, dtype.np)
+    # PyTorch multiplies and adds with one rounding; for float32 double precision does the same.
+    a, b = dtype.np.type(start), dtype.np.type(end)
+    gap = (b - a) / dtype.np.type(steps - 1)
+    wide = np.float64 if dtype.itemsize == 4 else dtype.np
     index = np.arange(steps)
-    up = a + gap * index.astype(wide)
-    down = b - gap * (steps - 1 - index).astype(wide)
+    gap, a, b = wide(gap) if wide is np.float64 else gap, a.astype(wide), b.astype(wide)
+    up = a + gap * index
+    down = b - gap * (steps - 1 - index)
     return np.where(index < half, up, down).astype(dtype.np)
+
+
+def _narrow_line(start: Any, end: Any, steps: int, kind: np.dtype) -> np.ndarray:
+    """The same for 16-bit types, which round after each operation."""
+
+    def rounded(x: Any) -> np.ndarray:
+        return np.asarray(x, np.float32).astype(kind).astype(np.float32)
+
+    a, b = rounded(start), rounded(end)
+    gap = rounded(rounded(b - a) / np.float32(steps - 1))
+    index = np.arange(steps, dtype=np.float32)
+    up = rounded(a + rounded(gap * index))
+    down = rounded(b - rounded(gap * (steps - 1 - index)))
+    return np.where(np.arange(steps) < steps // 2, up, down).astype(kind)
 
 
 def _ends(name: str, start: Any, end: Any) -> tuple[Any, Any]:
@@ -233,6 +258,8 @@ def logspace(
         )
         points = np.full(steps, first) if steps == 1 else points
         values = np.trunc(np.power(np.float64(base), points))
+    elif kind.itemsize <= 2:
+        values = np.power(np.float32(base), _line(start, end, steps, kind).astype(np.float32))
     else:
         values = np.power(np.float64(base), _line(start, end, steps, dtypes.float64))
     result = finish(values.astype(kind.np), requires_grad, device)
