@@ -142,6 +142,10 @@ LAZY: dict[str, dict[str, str]] = {
     "recurrent": {
         "TORCH": "gru gru_cell lstm lstm_cell rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell"
     },
+    "special_functions": {
+        "BOTH": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
+        "INPLACE": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
+    },
     "linalg_factor": {
         "BOTH": "cholesky=old_cholesky lu=old_lu qr=old_qr svd=old_svd",
         "TORCH": "lu_unpack",
