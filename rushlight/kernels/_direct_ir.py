@@ -40,6 +40,32 @@ def _column_mask(f: Function, first: Value, wide: Value, lanes: int) -> Value:
     return f.emit(f"icmp ult {position.kind} {position.text}, {bound.text}", vec(lanes, "i1"))
 
 
+def _row_of_taps(
+    f: Function,
+    row: Value,
+    masks: list[Value],
+    rows: list[Value],
+    offsets: list[Value],
+    sums: list[Value],
+    flipped: bool,
+) -> list[Value]:
+    """Return the sums with one kernel row added: each tap of every output channel.
+
+    ``rows`` are the addresses of every fourth channel's kernel row, ``offsets`` the bytes to the
+    three after it.
+    """
+    sums = list(sums)
+    width = int(sums[0].kind[1:].split()[0])
+    for j, mask in enumerate(masks):
+        value = f.masked_load(f.at(row, j), mask, sums[0].kind)
+        for b in range(len(sums)):
+            place = f.at(rows[b // 4], -j if flipped else j)
+            if b % 4:
+                place = f.at(place, offsets[b % 4], "i8")
+            sums[b] = f.fma(f.splat(f.load(place), width), value, sums[b])
+    return sums
+
+
 def forward_ir(lanes: int, taps: int, block: int, flipped: bool) -> str:
     """Return the module with ``direct``.
 
@@ -54,7 +80,6 @@ def forward_ir(lanes: int, taps: int, block: int, flipped: bool) -> str:
     f = module.function("direct_part", [("ctx", PTR), ("begin", I64), ("end", I64)])
     ctx, begin, end = f.params
     s = f.slots(ctx, FIELDS)
-    kind = vec(lanes)
     square = taps * taps
     apart_k, apart_c = (f.i64(square), s["K"] * square) if flipped else (s["C"] * square,
                                                                        f.i64(square))  # fmt: skip
@@ -89,14 +114,7 @@ def forward_ir(lanes: int, taps: int, block: int, flipped: bool) -> str:
                     row = f.at(source, i.index * s["W"])
                     step = i.index * (-taps if flipped else taps)
                     rows = [f.at(f.at(filters, step), apart_k * b) for b in range(0, block, 4)]
-                    sums = list(i.values)
-                    for j in range(taps):
-                        value = f.masked_load(f.at(row, j), masks[j], kind)
-                        for b in range(block):
-                            place = f.at(rows[b // 4], -j if flipped else j)
-                            if b % 4:
-                                place = f.at(place, offsets[b % 4], "i8")
-                            sums[b] = f.fma(f.splat(f.load(place), lanes), value, sums[b])
+                    sums = _row_of_taps(f, row, masks, rows, offsets, i.values, flipped)
                     i.next(*sums)
                 c.next(*i.out)
             mask = f.lanes_below(s["OW"] - ox.index, lanes)

@@ -144,6 +144,27 @@ def _fields(f: Function, ctx: Value) -> dict[str, Value]:
 Transform = Callable[[list[Value]], list[Value]]
 
 
+def _second_pass(
+    f: Function,
+    buffer: Value,
+    target: Value,
+    apart: Value,
+    rows: int,
+    transform: Transform,
+    kind: str,
+) -> None:
+    """Transform the columns of ``buffer`` and write the 36 points, ``apart`` floats apart."""
+    align = 4 * int(kind[1:].split()[0])
+    with f.loop(0, 6) as j:
+        column = [
+            f.load(f.at(buffer, j.index + 6 * i, kind), kind, align=align) for i in range(rows)
+        ]
+        p = f.at(target, j.index * apart)
+        for o in transform(column):
+            f.store(o, p)
+            p = f.at(p, apart * 6)
+
+
 def define_tiles(
     module: Module,
     name: str,
@@ -199,15 +220,7 @@ def define_tiles(
                 loaded += [f.masked_load(f.at(here, o, "i8"), mask, half) for o in offsets]
             for q, o in enumerate(transform(_columns(f, loaded, width)[:rows])):
                 f.store(o, f.at(buffer, r.index * 6 + q, kind), align=4 * width)
-        with f.loop(0, 6) as j:
-            column = [
-                f.load(f.at(buffer, j.index + 6 * i, kind), kind, align=4 * width)
-                for i in range(rows)
-            ]
-            p = f.at(f.at(target, c.index), j.index * apart)
-            for o in transform(column):
-                f.store(o, p)
-                p = f.at(p, apart * 6)
+        _second_pass(f, buffer, f.at(target, c.index), apart, rows, transform, kind)
     f.ret()
 
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from reference import convolve, error
 
-from rushlight.kernels import conv
+from rushlight.kernels import (
+    _context,
+    conv,
+    conv_columns,
+    conv_depthwise,
+    conv_direct,
+    conv_winograd,
+)
 from rushlight.runtime import threads
 
 
@@ -74,6 +81,38 @@ def test_winograd(taps, seed, monkeypatch):
     check(x, w, rng.standard_normal(k, np.float32), geometry, 1e-5, rng)
     monkeypatch.setattr(conv, "exact", True)
     check(x, w, None, geometry, 1e-6, rng)
+
+
+@pytest.fixture
+def half_width(monkeypatch):
+    """Make the code that machines with 32-byte vectors run."""
+
+    def forget():
+        for remembered in (conv_winograd, conv_columns, conv_direct, conv_depthwise):
+            remembered._key.cache_clear()
+        for table in (conv._forwards, conv._input_gradients, conv._weight_gradients):
+            table.clear()
+        conv.release_memory()
+
+    forget()
+    monkeypatch.setattr(_context, "width", lambda: 8)
+    yield
+    monkeypatch.undo()
+    forget()
+
+
+@pytest.mark.skipif(not _context.available(), reason="generated code is off")
+@pytest.mark.usefixtures("half_width")
+@pytest.mark.parametrize(
+    "sizes", [(32, 32, 3, 1), (16, 48, 5, 1), (24, 20, 3, 2), (5, 10, 3, 1), (3, 6, 5, 1)]
+)
+def test_half_width_vectors(sizes):
+    c, k, taps, stride = sizes
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal((2, c, 19, 22), np.float32)
+    w = rng.standard_normal((k, c, taps, taps), np.float32)
+    bias = rng.standard_normal(k, np.float32)
+    check(x, w, bias, ((stride, stride), (1, 2), (1, 1), 1), 1e-5, rng)
 
 
 def test_winograd_error_at_512_channels():
