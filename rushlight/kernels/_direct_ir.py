@@ -7,7 +7,7 @@ the number of threads.
 
 from __future__ import annotations
 
-from rushlight.kernels._emit import F32, I32, I64, PTR, Function, Module, Value, vec
+from rushlight.kernels._emit import F32, I32, I64, PTR, Function, Module, Value, lanes_of, vec
 
 # x is what is read as an image, y what is written (forward) or the gradient (weight gradient).
 NAMES = ["N", "C", "H", "W", "K", "OH", "OW", "PH", "PW"]
@@ -55,7 +55,7 @@ def _row_of_taps(
     three after it.
     """
     sums = list(sums)
-    width = int(sums[0].kind[1:].split()[0])
+    width = lanes_of(sums[0].kind)
     for j, mask in enumerate(masks):
         value = f.masked_load(f.at(row, j), mask, sums[0].kind)
         for b in range(len(sums)):

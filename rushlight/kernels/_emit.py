@@ -20,6 +20,11 @@ def vec(width: int, kind: str = F32) -> str:
     return f"<{width} x {kind}>"
 
 
+def lanes_of(kind: str) -> int:
+    """Return how many elements a vector type has."""
+    return int(kind[1 : kind.index(" ")])
+
+
 def _element(kind: str) -> str:
     return kind.split(" x ")[1][:-1] if kind[0] == "<" else kind
 
@@ -315,7 +320,7 @@ class Function:
 
     def total(self, value: Value) -> Value:
         """Return the sum of a vector's elements, added pairwise."""
-        width = int(value.kind[1:].split()[0])
+        width = lanes_of(value.kind)
         while width > 1:
             width //= 2
             low = self.shuffle(value, None, range(width))

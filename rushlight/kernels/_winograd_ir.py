@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rushlight.kernels._columns_ir import claim_area, release_area
-from rushlight.kernels._emit import I32, I64, PTR, Function, Module, Value, vec
+from rushlight.kernels._emit import I32, I64, PTR, Function, Module, Value, lanes_of, vec
 
 A, B = 0.75, 1.5
 POINTS = 36
@@ -154,7 +154,7 @@ def _second_pass(
     kind: str,
 ) -> None:
     """Transform the columns of ``buffer`` and write the 36 points, ``apart`` floats apart."""
-    align = 4 * int(kind[1:].split()[0])
+    align = 4 * lanes_of(kind)
     with f.loop(0, 6) as j:
         column = [
             f.load(f.at(buffer, j.index + 6 * i, kind), kind, align=align) for i in range(rows)
