@@ -228,9 +228,9 @@ class MNIST(VisionDataset):
                 _downloads().download_and_extract_archive(
                     url, self.raw_folder, filename=filename, md5=md5
                 )
-            except (ConnectionError, TimeoutError, RuntimeError, OSError) as error:
-                if isinstance(error, OSError) and error.filename is not None:
-                    raise  # trouble with a file of ours, such as a full disk
+            except (OSError, RuntimeError) as error:
+                if _downloads().is_local_trouble(error):
+                    raise  # such as a full disk
                 print(f"Failed to download (trying next):\n{error}")
                 last = error
             else:

@@ -23,7 +23,7 @@ from rushlight.vision.datasets._checks import (
 
 __all__ = [
     "calculate_md5", "check_integrity", "check_md5", "download_and_extract_archive",
-    "download_file", "download_url", "extract_archive", "replacing", "verify_str_arg",
+    "download_file", "download_url", "extract_archive", "is_local_trouble", "replacing", "verify_str_arg",
 ]  # fmt: skip
 
 _CHUNK_BYTES = 1 << 18
@@ -108,6 +108,15 @@ def _fetch(url: str, path: str, md5: str | None, sha256: str | None = None) -> N
                 raise RuntimeError("File not found or corrupted.")
 
 
+# errno: no permission, no such folder, disk full, read-only, quota, ...
+_LOCAL_TROUBLE = (1, 2, 13, 17, 20, 21, 27, 28, 30, 122)
+
+
+def is_local_trouble(error: BaseException) -> bool:
+    """Whether a download failed for a reason on this machine, so that another try is useless."""
+    return isinstance(error, OSError) and error.errno in _LOCAL_TROUBLE
+
+
 def download_file(url: str, path: str, md5: str | None = None, sha256: str | None = None) -> None:
     """Downloads to ``path``, in several tries, and verifies before the file takes its place.
 
@@ -117,15 +126,15 @@ def download_file(url: str, path: str, md5: str | None = None, sha256: str | Non
         try:
             _fetch(url, path, md5, sha256)
         except (OSError, RuntimeError) as error:
-            permanent = getattr(error, "errno", None) in _LOCAL_TROUBLE
-            if permanent or getattr(error, "code", None) in (401, 403, 404, 410) or not left:
+            if (
+                is_local_trouble(error)
+                or getattr(error, "code", None) in (401, 403, 404, 410)
+                or not left
+            ):
                 raise
             time.sleep(1)
         else:
             return
-
-
-_LOCAL_TROUBLE = (1, 13, 17, 20, 21, 27, 28, 30, 122)  # errno: no permission, disk full, ...
 
 
 def download_url(

@@ -131,12 +131,12 @@ def load_state_dict_from_url(
     if not os.path.exists(path):
         sys.stderr.write(f'Downloading: "{url}" to {path}\n')
         digits = name.rsplit(".", 1)[0].rpartition("-")[2] if check_hash else None
+        utils = importlib.import_module("rushlight.vision.datasets.utils")
         try:
-            utils = importlib.import_module("rushlight.vision.datasets.utils")
             utils.download_file(url, path, sha256=digits)
         except OSError as error:
-            if error.filename is not None:
-                raise  # trouble with a file of ours
+            if utils.is_local_trouble(error):
+                raise
             raise RuntimeError(
                 f"the weights could not be downloaded from {url}: {error}. If you have the file, "
                 f"put it at {path}; to build the model without trained weights, say weights=None"
