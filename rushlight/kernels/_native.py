@@ -185,9 +185,15 @@ _CHAIN = 2048  # terms that are summed in float32 before they go to float64
 
 
 def long_sum(
-    name: str, count: loopir.Expr, term: loopir.Expr, variable: str
+    name: str,
+    count: loopir.Expr,
+    term: loopir.Expr,
+    variable: str,
+    before: Sequence[loopir.Statement] = (),
 ) -> tuple[loopir.Expr, list[loopir.Statement]]:
     """The sum of float32 ``term`` for ``variable`` in [0, count), in float64, and its statements.
+
+    ``before`` are run for each element too.
 
     Blocks are summed in float32, which is as accurate as pairwise summation and twice as fast as
     float64 throughout.
@@ -198,7 +204,7 @@ def long_sum(
     block = loopir.For(
         variable,
         loopir.minimum(begin + _CHAIN, count),
-        [loopir.Accum(part.name, term)],
+        [*before, loopir.Accum(part.name, term)],
         begin=begin,
         accs=[part],
         vector=True,

@@ -26,7 +26,7 @@ from rushlight.codegen.loopir import (
     select,
 )
 
-from ._native import array, grain_of_rows, index, native, size
+from ._native import array, grain_of_rows, index, long_sum, native, size
 
 _native = partial(native, __name__)
 
@@ -39,17 +39,18 @@ def _row_loss(n: Param, ignore: Param) -> list[Statement]:
     """One row: losses[r], stats[2r], stats[2r + 1]; bad[0] when the target is no class."""
     r, c = index("r"), index("c")
     x = ir.load("x", r * n.var() + c, "f32")
-    most, total = Acc("most", "top", "f32"), Acc("total", "add", "f64")
+    most = Acc("most", "top", "f32")
     target = Let("target", ir.load("targets", r, "i64"))
-    shift = Let("shift", ir.math("log", ir.cast(total.value(), "f32")))
+    power = ir.math("exp_nonpositive", x - most.value())
+    total, sums = long_sum("total", n.var(), power, "c")
+    shift = Let("shift", ir.math("log", ir.cast(total, "f32")))
     inside = Let("inside", (target.var() >= 0) & (target.var() < n.var()))
     ignored = Let("ignored", ir.compare("eq", target.var(), ignore.var()))
     counted = inside.var() & ir.compare("eq", ignored.var(), ir.const(0, "b1"))
     picked = ir.load("x", r * n.var() + select(inside.var(), target.var(), 0), "f32")
-    power = ir.math("exp_nonpositive", x - most.value())
     return [
         For("c", n.var(), [Accum("most", x)], accs=[most], vector=True),
-        For("c", n.var(), [Accum("total", _wide(power))], accs=[total], vector=True),
+        *sums,
         target,
         shift,
         inside,

@@ -1,6 +1,6 @@
 """softmax and log_softmax with their gradients, over the last dim or (x[a, n, b]) a middle one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,13 +9,43 @@ import numpy as np
 from rushlight.codegen import loopir as ir
 from rushlight.codegen.loopir import Acc, Accum, Expr, For, Kernel, Let, Param, Statement, Store
 
-from ._native import Builder, Native, Reference, array, grain_of_rows, index, native, size
+from ._native import Builder, Native, Reference, array, grain_of_rows, index, long_sum, native, size
 
 _native = partial(native, __name__)
 
-# how a pass runs along the reduced dim: (name, body, accumulators) -> loop
-Along = Callable[[str, list[Statement], list[Acc]], For]
-Formula = Callable[[Along, Callable[[str], Expr]], list[Statement]]
+
+class _Row:
+    """How a formula goes along the reduced dim; ``at`` is an element's place."""
+
+    def __init__(self, at: Expr, loop: Callable[[list[Statement], list[Acc]], For]) -> None:
+        self.at, self.loop = at, loop
+
+    def load(self, buffer: str) -> Expr:
+        return ir.load(buffer, self.at, "f32")
+
+    def top(self, value: Expr) -> tuple[Expr, list[Statement]]:
+        """The largest value, NaN left out."""
+        acc = Acc("most", "top", "f32")
+        return acc.value(), [self.loop([Accum("most", value)], [acc])]
+
+    def sum(self, value: Expr, before: Sequence[Statement] = ()) -> tuple[Expr, list[Statement]]:
+        """The sum in f64, and the statements; ``before`` run for each element too."""
+        acc = Acc("total", "add", "f64")
+        return acc.value(), [self.loop([*before, Accum("total", _wide(value))], [acc])]
+
+    def each(self, value: Expr) -> Statement:
+        """``value`` to y."""
+        return self.loop([Store("y", self.at, value)], [])
+
+
+class _LastRow(_Row):
+    """Neighbouring elements: sums go through short float32 blocks."""
+
+    def sum(self, value: Expr, before: Sequence[Statement] = ()) -> tuple[Expr, list[Statement]]:
+        return long_sum("total", index("n"), value, "c", before)
+
+
+Formula = Callable[[_Row], list[Statement]]
 
 
 def _wide(x: Expr) -> Expr:
@@ -26,58 +56,34 @@ def _narrow(x: Expr) -> Expr:
     return ir.cast(x, "f32")
 
 
-def _softmax(along: Along, at: Callable[[str], Expr]) -> list[Statement]:
-    x, y = ir.load("x", at("c"), "f32"), ir.load("y", at("c"), "f32")
-    most, total = Acc("most", "top", "f32"), Acc("total", "add", "f64")
-    power = Let("power", ir.math("exp_nonpositive", x - most.value()))
-    scale = Let("scale", _narrow(total.value()))
-    exponents: list[Statement] = [
-        power,
-        Store("y", at("c"), power.var()),
-        Accum("total", _wide(power.var())),
-    ]
-    return [
-        along("c", [Accum("most", x)], [most]),
-        along("c", exponents, [total]),
-        scale,
-        along("c", [Store("y", at("c"), y / scale.var())], []),
-    ]
+def _softmax(row: _Row) -> list[Statement]:
+    most, first = row.top(row.load("x"))
+    power = Let("power", ir.math("exp_nonpositive", row.load("x") - most))
+    total, second = row.sum(power.var(), [power, Store("y", row.at, power.var())])
+    scale = Let("scale", _narrow(1.0 / total))
+    return [*first, *second, scale, row.each(row.load("y") * scale.var())]
 
 
-def _log_softmax(along: Along, at: Callable[[str], Expr]) -> list[Statement]:
-    x = ir.load("x", at("c"), "f32")
-    most, total = Acc("most", "top", "f32"), Acc("total", "add", "f64")
-    power = ir.math("exp_nonpositive", x - most.value())
-    shift = Let("shift", ir.math("log", _narrow(total.value())))
-    return [
-        along("c", [Accum("most", x)], [most]),
-        along("c", [Accum("total", _wide(power))], [total]),
-        shift,
-        along("c", [Store("y", at("c"), (x - most.value()) - shift.var())], []),
-    ]
+def _log_softmax(row: _Row) -> list[Statement]:
+    most, first = row.top(row.load("x"))
+    away = row.load("x") - most
+    total, second = row.sum(ir.math("exp_nonpositive", away))
+    shift = Let("shift", ir.math("log", _narrow(total)))
+    return [*first, *second, shift, row.each(away - shift.var())]
 
 
-def _softmax_backward(along: Along, at: Callable[[str], Expr]) -> list[Statement]:
-    g, out = ir.load("x", at("c"), "f32"), ir.load("out", at("c"), "f32")
-    total = Acc("total", "add", "f64")
-    mean = Let("mean", _narrow(total.value()))
-    return [
-        along("c", [Accum("total", _wide(g) * _wide(out))], [total]),
-        mean,
-        along("c", [Store("y", at("c"), (g - mean.var()) * out)], []),
-    ]
+def _softmax_backward(row: _Row) -> list[Statement]:
+    g, out = row.load("x"), row.load("out")
+    total, first = row.sum(g * out)
+    mean = Let("mean", _narrow(total))
+    return [*first, mean, row.each((g - mean.var()) * out)]
 
 
-def _log_softmax_backward(along: Along, at: Callable[[str], Expr]) -> list[Statement]:
-    g, out = ir.load("x", at("c"), "f32"), ir.load("out", at("c"), "f32")
-    total = Acc("total", "add", "f64")
-    whole = Let("whole", _narrow(total.value()))
-    value = g - ir.math("exp", out) * whole.var()
-    return [
-        along("c", [Accum("total", _wide(g))], [total]),
-        whole,
-        along("c", [Store("y", at("c"), value)], []),
-    ]
+def _log_softmax_backward(row: _Row) -> list[Statement]:
+    g = row.load("x")
+    total, first = row.sum(g)
+    whole = Let("whole", _narrow(total))
+    return [*first, whole, row.each(g - ir.math("exp", row.load("out")) * whole.var())]
 
 
 def _last(formula: Formula, backward: bool) -> Builder:
@@ -86,12 +92,12 @@ def _last(formula: Formula, backward: bool) -> Builder:
     def build(name: str) -> Kernel:
         rows, n = size("rows"), size("n")
 
-        def along(c: str, body: list[Statement], accs: list[Acc]) -> For:
-            return For(c, n.var(), body, accs=accs, vector=True)
+        def loop(body: list[Statement], accs: list[Acc]) -> For:
+            return For("c", n.var(), body, accs=accs, vector=True)
 
-        body = formula(along, lambda c: index("r") * n.var() + index(c))
-        loop = For("r", rows.var(), body, parallel=grain_of_rows(n.var() * 2))
-        return Kernel(name, [*_buffers(backward), rows, n], [loop])
+        body = formula(_LastRow(index("r") * n.var() + index("c"), loop))
+        outer = For("r", rows.var(), body, parallel=grain_of_rows(n.var() * 2))
+        return Kernel(name, [*_buffers(backward), rows, n], [outer])
 
     return build
 
@@ -102,12 +108,10 @@ def _middle(formula: Formula, backward: bool) -> Builder:
     def build(name: str) -> Kernel:
         outer, n, inner = size("outer"), size("n"), size("inner")
 
-        def along(c: str, body: list[Statement], accs: list[Acc]) -> For:
-            return For(c, n.var(), body, accs=accs)
+        def loop(body: list[Statement], accs: list[Acc]) -> For:
+            return For("c", n.var(), body, accs=accs)
 
-        def at(c: str) -> Expr:
-            return (index("a") * n.var() + index(c)) * inner.var() + index("b")
-
+        at = (index("a") * n.var() + index("c")) * inner.var() + index("b")
         tile = 64
         per = (inner.var() + (tile - 1)) // tile
         begin = Let("begin", (index("t") % per) * tile)
@@ -115,11 +119,11 @@ def _middle(formula: Formula, backward: bool) -> Builder:
         body: list[Statement] = [
             Let("a", index("t") // per),
             begin,
-            For("b", end, formula(along, at), begin=begin.var(), vector=True),
+            For("b", end, formula(_Row(at, loop)), begin=begin.var(), vector=True),
         ]
         grain = grain_of_rows(n.var() * tile)
-        loop = For("t", outer.var() * per, body, parallel=grain)
-        return Kernel(name, [*_buffers(backward), outer, n, inner], [loop])
+        tiles = For("t", outer.var() * per, body, parallel=grain)
+        return Kernel(name, [*_buffers(backward), outer, n, inner], [tiles])
 
     return build
 
