@@ -33,9 +33,10 @@ globals().update(_dtypes.ALIASES)
 # Loaded on first access. torch's name: rushlight's module.
 _SUBMODULES = (
     "nn", "optim", "utils", "linalg", "fft", "special", "amp", "cuda", "testing", "autograd",
-    "distributed", "serialization", "vision", "alias", "backends", "random",
+    "distributed", "serialization", "vision", "alias", "backends", "random", "signal", "masked",
+    "accelerator", "func",
 )  # fmt: skip
-_LAZY = {"save": "serialization", "load": "serialization"}
+_LAZY = {"save": "serialization", "load": "serialization", "autocast": "amp", "vmap": "func"}
 
 
 def __getattr__(name: str) -> Any:

@@ -142,6 +142,10 @@ LAZY: dict[str, dict[str, str]] = {
     "recurrent": {
         "TORCH": "gru gru_cell lstm lstm_cell rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell"
     },
+    "windows": {
+        "TORCH": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
+        "BOTH": "istft stft",
+    },
     "special_functions": {
         "BOTH": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
         "INPLACE": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
