@@ -246,7 +246,8 @@ def avg_pool(
             total += part
     divisor = _divisor(size, kernel, stride, padding, out, count_include_pad, divisor_override)
     if x.dtype.kind in "iu":
-        return (np.sign(total) * (np.abs(total) // divisor)).astype(x.dtype)  # towards zero
+        whole: np.ndarray = np.sign(total) * np.sign(divisor) * (np.abs(total) // np.abs(divisor))
+        return whole.astype(x.dtype)  # rounded towards zero
     return (total / divisor).astype(x.dtype, copy=False)
 
 
