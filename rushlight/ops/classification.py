@@ -12,6 +12,7 @@ from rushlight.base.dtypes import SCALAR_TYPE_NAMES
 from rushlight.base.quiet import numeric
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor, wrap
+from rushlight.ops._elementwise import kernel
 from rushlight.ops._primitive import Primitive, apply
 from rushlight.ops._promote import type_name
 from rushlight.ops.activation import check_floating
@@ -23,6 +24,8 @@ from rushlight.ops.shape import reshape, unsqueeze
 from rushlight.ops.softmax import log_softmax, log_softmax_array, softmax, softmax_array
 
 Array = np.ndarray
+_indices = kernel("loss.cross_entropy")
+_indices_backward = kernel("loss.cross_entropy_backward")
 
 
 def _rows(x: Array) -> Array:
@@ -270,6 +273,39 @@ def _cross_entropy_rule(
     return mul(_spread(g, input, reduction), slope)
 
 
+# The usual case, one native pass each way: labels int64 for each row, no weights. Of the three
+# results (reduced loss, loss of each row, what the backward pass needs) the last is saved.
+INDICES_BACKWARD = Primitive(
+    "cross_entropy_indices_backward",
+    lambda g, x, target, stats, ignore, mean: _indices_backward(g, x, target, stats, ignore, mean),
+    inputs=("g", "input", "target", "stats"),
+    params=("ignore", "mean"),
+    vjp=FUSED,
+)
+
+
+def _indices_rule(
+    g: Any, input: Tensor, target: Tensor, out: Any, ignore: int, mean: bool, needs: Any
+) -> Any:
+    each = g[0] is None
+    g = g[1] if each else g[0]
+    if not state.grad_enabled:
+        return apply(INDICES_BACKWARD, (g, input, target, out[2]), ignore, mean), None
+    reduction = NONE if each else MEAN if mean else SUM
+    return _cross_entropy_rule(g, input, target, None, reduction, ignore), None
+
+
+INDICES = Primitive(
+    "cross_entropy_indices",
+    lambda x, target, ignore, mean: _indices(x, target, ignore, mean),
+    inputs=("input", "target"),
+    params=("ignore", "mean"),
+    vjp=_indices_rule,
+    materialize=False,
+    keep=(2,),
+    node_name="NllLossBackward0",
+)
+_FULL = (np.dtype(np.float32), np.dtype(np.float64))
 CROSS_ENTROPY, CROSS_ENTROPY_2D = _loss_pair(
     "cross_entropy", _cross_entropy, _cross_entropy_rule, "NllLoss"
 )
@@ -318,9 +354,11 @@ def cross_entropy(
         return _with_probabilities(input, target, weight, reduction, label_smoothing)
     if label_smoothing:
         return _smoothed(input, target, weight, reduction, ignore_index, label_smoothing)
-    if not (x.ndim == 2 and t.ndim == 1 and t.dtype == np.int64 and x.shape[0] == t.shape[0]
-            and weight is None):  # fmt: skip
-        _check_labels(input, target, weight)
+    if (x.ndim == 2 and t.ndim == 1 and x.shape[0] == t.shape[0] and t.dtype == np.int64
+            and weight is None and x.dtype in _FULL and x.size):  # fmt: skip
+        out = apply(INDICES, (input, target), ignore_index, reduction == MEAN)
+        return out[reduction == NONE]  # type: ignore[no-any-return]
+    _check_labels(input, target, weight)
     if x.dtype.kind in "iubc":
         check_floating("log_softmax_lastdim_kernel_impl", input)
     primitive = CROSS_ENTROPY if x.ndim <= 2 else CROSS_ENTROPY_2D

@@ -384,10 +384,13 @@ def _cropped(t: Tensor, like: Tensor) -> Tensor:
 
 
 def _transposed(x: Array, w: Array, bias: Array | None, shape: Any, geometry: Geometry) -> Array:
+    kind = x.dtype
+    if kind.itemsize <= 2 and kind.kind in "fV":  # rounded once, after the bias
+        x, w = x.astype(np.float32), w.astype(np.float32)
     y: Array = kernels.conv_backward_input(x, w, shape, *geometry)
     if bias is not None:
-        y += bias.reshape((-1,) + (1,) * (y.ndim - 2))
-    return y
+        y += bias.reshape((-1,) + (1,) * (y.ndim - 2)).astype(y.dtype, copy=False)
+    return y.astype(kind, copy=False)
 
 
 TRANSPOSED = Primitive(

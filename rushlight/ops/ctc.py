@@ -5,6 +5,7 @@ that have read the first s of them at time t, beta[t, s] that of all ways on fro
 is PyTorch's: it takes the inputs for the results of log_softmax.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ def _split_targets(targets: Tensor, lengths: tuple[int, ...]) -> tuple[Array, ..
                 f"Expected tensor to have size {ends[-1]} at dimension 0, but got size {t.size} for "
                 "argument #2 'targets' (while checking arguments for ctc_loss_allocate_outputs)"
             )
-        return tuple([t[a:b] for a, b in zip(ends[:-1], ends[1:])])
+        return tuple([t[a:b] for a, b in itertools.pairwise(ends)])
     most = max(lengths, default=0)
     if t.shape[0] != len(lengths):
         raise RuntimeError(

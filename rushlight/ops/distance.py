@@ -12,7 +12,7 @@ from rushlight.ops._promote import cast, result_type
 from rushlight.ops.elementwise import abs, add, div, mul, neg, pow, sub
 from rushlight.ops.embedding import EMBEDDING
 from rushlight.ops.linear_algebra import matmul
-from rushlight.ops.pointwise import sign
+from rushlight.ops.pointwise import sgn
 from rushlight.ops.reduction import sum
 from rushlight.ops.shape import expand, reshape, squeeze, transpose, unsqueeze
 
@@ -48,15 +48,15 @@ def _norm_rule(g: Tensor, input: Tensor, out: Tensor, p: float) -> Tensor:
         return mul(expand(unsqueeze(g, -1), input._array.shape), 0)
     g, out = unsqueeze(g, -1), unsqueeze(out, -1)
     if p == 1:
-        return mul(g, sign(input))
+        return mul(g, sgn(input))
     if p in (float("inf"), float("-inf")):
         reached = np.abs(input._array) == out._array
-        return mul(mul(g, sign(input)), wrap(reached.astype(input._array.dtype)))
+        return mul(mul(g, sgn(input)), wrap(reached.astype(input._array.dtype)))
     total, some = _safe(out)
     if p == 2:
         return mul(mul(div(g, total), some), input)
     size, here = _safe(abs(input))
-    part = mul(mul(pow(size, p - 1), here), sign(input))
+    part = mul(mul(pow(size, p - 1), here), sgn(input))
     return mul(part, mul(div(g, pow(total, p - 1)), some))
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.dtypes import SCALAR_TYPE_NAMES, float32
 from rushlight.core.tensor import Tensor, bump_version, wrap
 from rushlight.ops._elementwise import kernel
 from rushlight.ops._primitive import Primitive, apply2
-from rushlight.ops._promote import type_name
+from rushlight.ops._promote import cast, type_name
 from rushlight.ops.elementwise import div, mul
 from rushlight.ops.pooling import GATHER_PLANE
 from rushlight.ops.shape import reshape, unsqueeze
@@ -263,6 +263,11 @@ def torch_embedding_bag(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """``torch.embedding_bag``: the bags, each entry's bag, the bags' sizes, the rows of maxima."""
     indices = _check_indices("embedding_bag", indices)
+    kind = weight.dtype
+    if kind.itemsize <= 2 and mode != 2:  # summed in float32, rounded once
+        weight = cast(weight, float32)
+        if per_sample_weights is not None:
+            per_sample_weights = cast(per_sample_weights, float32)
     index = indices._array
     _check_range(index, weight._array.shape[0])
     starts = _check_offsets(offsets, index.size)
@@ -283,7 +288,7 @@ def torch_embedding_bag(
         if mode == 1:
             share = np.maximum(sizes, 1).astype(weight._array.dtype)
             result = div(result, unsqueeze(wrap(share), -1))
-    return result, wrap(bag), wrap(sizes), wrap(maxima)
+    return cast(result, kind), wrap(bag), wrap(sizes), wrap(maxima)
 
 
 def embedding_bag(

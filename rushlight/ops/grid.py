@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.dtypes import SCALAR_TYPE_NAMES, float32
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._primitive import apply2
+from rushlight.ops._promote import cast
 from rushlight.ops.elementwise import add, div, mul, sub
 from rushlight.ops.linear_algebra import bmm
 from rushlight.ops.pooling import GATHER_PLANE
@@ -165,6 +166,10 @@ def grid_sampler(
 ) -> Tensor:
     """``torch.grid_sampler``: the modes are numbers; see ``nn.functional.grid_sample``."""
     _check(input, grid)
+    if input._array.dtype.itemsize <= 2:  # places and weights in float32, rounded once
+        wide = [cast(t, float32) for t in (input, grid)]
+        found = grid_sampler(*wide, interpolation_mode, padding_mode, align_corners)
+        return cast(found, input.dtype)
     nd = input._array.ndim - 2
     if interpolation_mode == BICUBIC and nd != 2:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")

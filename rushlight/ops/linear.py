@@ -9,14 +9,14 @@ operations, so that derivatives of every order come from there.
 
 from typing import Any
 
-from rushlight.base.dtypes import CPP_NAMES, SCALAR_TYPE_NAMES
+from rushlight.base.dtypes import CPP_NAMES, SCALAR_TYPE_NAMES, float32
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import write_out
 from rushlight.ops._elementwise import kernel
 from rushlight.ops._late import late
 from rushlight.ops._primitive import NotDifferentiable, Primitive, apply, apply2
-from rushlight.ops._promote import type_name
+from rushlight.ops._promote import cast, result_type, type_name
 from rushlight.ops.complex import conj
 from rushlight.ops.elementwise import add, mul
 from rushlight.ops.linear_algebra import MM, bmm, matmul, mm
@@ -191,6 +191,9 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
                 f"bilinear(): input{k} size does not match weight size: got {have} but expected "
                 f"{want}"
             )
+    if input1.dtype.itemsize <= 2:  # rounded once
+        wide = [None if x is None else cast(x, float32) for x in (input1, input2, weight, bias)]
+        return cast(bilinear(*wide), input1.dtype)  # type: ignore[arg-type]
     rows = 1
     for n in a[:-1]:
         rows *= n
@@ -213,12 +216,7 @@ def _blend(input: Tensor, product: Tensor, beta: Any, alpha: Any, dtype_like: Te
             f"{SCALAR_TYPE_NAMES[input.dtype]} and {SCALAR_TYPE_NAMES[dtype_like.dtype]}"
         )
     if dtype_like._array.dtype.kind in "iub":
-        for name, value in (("beta", beta), ("alpha", alpha)):
-            if isinstance(value, float):
-                raise RuntimeError(
-                    f"For integral input tensors, argument {name} must not be a floating point "
-                    "number."
-                )
+        alpha, beta = int(alpha), int(beta)
     scaled = product if _is_one(alpha) else mul(product, alpha)
     start = expand(input, product._array.shape)
     if beta == 0:
@@ -304,13 +302,23 @@ def addr(
             raise RuntimeError(
                 f"addr: Expected 1-D argument {name}, but got {vector._array.ndim}-D"
             )
+    kind = result_type(input, vec1, vec2)
+    for name, value in (("beta", beta), ("alpha", alpha)):
+        if kind.category < 2 and isinstance(value, float):
+            raise RuntimeError(
+                f"For integral input tensors, argument {name} must not be a floating point number."
+            )
     product = mul(unsqueeze(vec1, 1), unsqueeze(vec2, 0))
-    scaled = product if _is_one(alpha) else mul(product, alpha)
     start = expand(input, product._array.shape)
-    if beta == 0:
-        result = add(scaled, late.zeros_like(start))
+    if kind.category == 0:
+        scaled = product if alpha else late.zeros_like(product)
+        result = late.logical_or(scaled, start) if beta else scaled
     else:
-        result = add(start if _is_one(beta) else mul(start, beta), scaled)
+        scaled = product if _is_one(alpha) else mul(product, alpha)
+        if beta == 0:
+            result = add(scaled, late.zeros_like(start))
+        else:
+            result = add(start if _is_one(beta) else mul(start, beta), scaled)
     return result if out is None else write_out(out, result)
 
 

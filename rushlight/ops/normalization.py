@@ -233,6 +233,9 @@ def native_batch_norm(
         for statistic in (running_mean, running_var):
             if statistic is not None:
                 bump_version(statistic)
+    else:
+        empty = wrap(np.zeros(0, out[1]._array.dtype))
+        return out[0], empty, empty
     return out  # type: ignore[no-any-return]
 
 
@@ -560,7 +563,9 @@ def rms_norm(
         eps: added to the mean square; by default the dtype's machine epsilon.
     """
     nd = _check_shape(input, normalized_shape, weight, None, "")
-    if input._array.dtype.kind in "iubc":
+    if input._array.dtype.kind == "c":
+        return _complex_rms(input, nd, weight, eps)
+    if input._array.dtype.kind in "iub":
         raise NotImplementedError(
             f"rms_norm is not implemented for {SCALAR_TYPE_NAMES[input.dtype]}"
         )
@@ -570,6 +575,15 @@ def rms_norm(
             np.finfo(_wide(input._array[:0] if input._array.ndim else input._array).dtype).eps
         )
     return apply(RMS_NORM, (input, weight), nd, float(eps))[0]  # type: ignore[no-any-return]
+
+
+def _complex_rms(input: Tensor, nd: int, weight: Tensor | None, eps: float | None) -> Tensor:
+    ndim = input._array.ndim
+    if eps is None:
+        eps = float(np.finfo(input._array.dtype).eps)
+    square = mean(mul(input, input), tuple(range(ndim - nd, ndim)), True)
+    result = mul(input, rsqrt(add(square, eps)))
+    return result if weight is None else mul(result, weight)
 
 
 # groups -------------------------------------------------------------------------------------------

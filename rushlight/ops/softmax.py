@@ -1,5 +1,6 @@
 """Softmax and its logarithm."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from rushlight.base.quiet import numeric
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import wrap_dim, write_out
+from rushlight.ops._elementwise import kernel
 from rushlight.ops._primitive import Primitive, apply1, apply2
 from rushlight.ops._promote import cast
 from rushlight.ops.activation import check_floating
@@ -55,16 +57,33 @@ def _log_softmax_backward(g: Array, out: Array, dim: int) -> Array:
     return g - np.exp(out) * g.sum(axis=dim, keepdims=True)
 
 
+_along_dim = kernel("softmax.along_dim")
+_F32 = np.dtype(np.float32)
+
+
+def _native(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` by the native kernel where there is one: for float32."""
+    other = numeric(function)
+
+    def eager(*args: Any) -> Any:
+        x = args[0]
+        if x.dtype == _F32 and x.ndim and x.size:
+            return _along_dim(name, args[-1], *args[:-1])
+        return other(*args)
+
+    return eager
+
+
 SOFTMAX_BACKWARD = Primitive(
     "softmax_backward",
-    numeric(_softmax_backward),
+    _native("softmax_backward", _softmax_backward),
     inputs=("g", "result"),
     params=("dim",),
     vjp=FUSED,
 )
 LOG_SOFTMAX_BACKWARD = Primitive(
     "log_softmax_backward",
-    numeric(_log_softmax_backward),
+    _native("log_softmax_backward", _log_softmax_backward),
     inputs=("g", "result"),
     params=("dim",),
     vjp=FUSED,
@@ -85,10 +104,13 @@ def _log_softmax_rule(g: Tensor, out: Tensor, dim: int) -> Tensor:
 
 
 SOFTMAX = Primitive(
-    "softmax", numeric(softmax_array), params=("dim",), vjp={"input": _softmax_rule}
+    "softmax", _native("softmax", softmax_array), params=("dim",), vjp={"input": _softmax_rule}
 )
 LOG_SOFTMAX = Primitive(
-    "log_softmax", numeric(log_softmax_array), params=("dim",), vjp={"input": _log_softmax_rule}
+    "log_softmax",
+    _native("log_softmax", log_softmax_array),
+    params=("dim",),
+    vjp={"input": _log_softmax_rule},
 )
 
 
