@@ -1,0 +1,48 @@
+"""Adam with decoupled weight decay."""
+
+from typing import Any
+
+from rushlight.optim.adam import Adam
+
+__all__ = ["AdamW"]
+
+
+class AdamW(Adam):
+    """Adam with ``p *= 1 - lr * weight_decay`` before each step.
+
+    From "Decoupled weight decay regularization", Loshchilov and Hutter, 2017.
+
+    Args: as for :class:`Adam`, with another default of ``weight_decay``.
+
+    Examples::
+
+        >>> optimizer = torch.optim.AdamW(nn.Linear(2, 2).parameters())
+        >>> optimizer.defaults["weight_decay"]
+        0.01
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        betas: tuple[Any, Any] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize,
+            capturable=capturable, differentiable=differentiable, fused=fused,
+            decoupled_weight_decay=True,
+        )  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True
