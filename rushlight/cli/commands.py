@@ -72,28 +72,54 @@ def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None
 @app.command()
 def train(
     dataset: Annotated[
-        DatasetName | None, typer.Option(help="What to learn. [default: fashion-mnist]")
+        DatasetName | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="fashion-mnist",
+            help=f"What to learn: {', '.join(data_sets.NAMES)}.",
+        ),
     ] = None,
-    model: Annotated[ModelName | None, typer.Option(help="The network. [default: mlp]")] = None,
+    model: Annotated[
+        ModelName | None,
+        typer.Option(
+            metavar="NAME", show_default="mlp", help=f"The network: {', '.join(networks.NAMES)}."
+        ),
+    ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the data. [default: 5]")
+        int | None,
+        typer.Option(min=1, metavar="N", show_default="5", help="Passes over the data."),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pictures in a step. [default: 64]")
+        int | None,
+        typer.Option(min=1, metavar="N", show_default="64", help="Pictures in a step."),
     ] = None,
     lr: Annotated[
-        float | None, typer.Option(help="Learning rate. [default: that of the optimizer]")
+        float | None,
+        typer.Option(metavar="X", show_default="0.001; sgd: 0.05", help="Learning rate."),
     ] = None,
     optimizer: Annotated[
-        OptimizerName | None, typer.Option(help="How to learn. [default: adam]")
+        OptimizerName | None,
+        typer.Option(
+            metavar="NAME", show_default="adam", help=f"One of {', '.join(training.OPTIMIZERS)}."
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all random numbers. [default: 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", show_default="0", help="Of all random numbers.")
+    ] = None,
     out: Annotated[
-        str | None, typer.Option(help="Folder of the results. [default: runs/DATASET-MODEL]")
+        str | None,
+        typer.Option(
+            metavar="DIR", show_default="runs/DATASET-MODEL", help="Folder of the results."
+        ),
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of the data.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last epoch.")] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that load data.")] = 0,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", show_default="rushlight's cache", help="Folder of the data."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last epoch of the run in --out.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, metavar="N", help="Processes that load data.")] = 0,
 ) -> None:
     """Train a network on a set of pictures."""
     given = {"dataset": dataset, "model": model, "epochs": epochs, "batch_size": batch_size,
@@ -109,10 +135,12 @@ def train(
         name = chosen.get("optimizer", Settings.optimizer)
         settings = Settings(**{"lr": training.LEARNING_RATES[name], **chosen})
         folder = _new_folder(out, settings)
+    if checkpoint is not None and data is None:
+        data = checkpoint["data"]
     try:
         work = _prepare(settings, folder, data, workers, checkpoint)
         _train(work)
-    except data_sets.DataError as error:
+    except (data_sets.DataError, CheckpointError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
         _interrupted(folder)
@@ -181,7 +209,7 @@ def _prepare(
     channels, size = networks.input_of(settings.model, shape)
     transform = data_sets.transform_for(settings.dataset, size, channels)
     found = data_sets.load(settings.dataset, data, transform, _say)
-    work = Run(settings, folder, found, workers)
+    work = Run(settings, folder, found, workers, data and os.path.abspath(data))
     if checkpoint is not None:
         work.restore(checkpoint)
     count = sum(p.numel() for p in work.model.parameters())
@@ -224,7 +252,10 @@ def _with_bar(work: Run, total: int) -> Epoch:
         TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} images/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=8) as bar:
+    shown = console.is_terminal
+    with Progress(
+        *columns, console=console, transient=True, refresh_per_second=8, disable=not shown
+    ) as bar:
         task = bar.add_task("", total=pictures, loss=0.0, rate=0.0)
         smooth = 0.0
 

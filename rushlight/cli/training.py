@@ -9,6 +9,7 @@ run draws the numbers that an uninterrupted one would have drawn.
 import csv
 import io
 import os
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -76,6 +77,7 @@ class Run:
     out: str
     data: data_sets.Data
     workers: int = 0
+    folder: str | None = None  # where the user said the data is
     history: list[Epoch] = field(default_factory=list)
     best: float = -1.0
 
@@ -92,7 +94,13 @@ class Run:
         self.test_loader = DataLoader(self.data.test, **options)
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Goes on from a checkpoint."""
+        """Goes on from a checkpoint. CheckpointError if the run had other data."""
+        before, now = checkpoint["pictures"], len(self.data.train)
+        if before != now:
+            raise CheckpointError(
+                f"the run was made with {before:,} pictures, but {self.data.origin} has {now:,}; "
+                "--data names the folder of the data"
+            )
         self.model.load_state_dict(checkpoint["model"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.history = [Epoch(**row) for row in checkpoint["history"]]
@@ -135,6 +143,8 @@ class Run:
             "format": FORMAT,
             "settings": asdict(self.settings),
             "classes": self.data.classes,
+            "pictures": len(self.data.train),
+            "data": self.folder,
             "epoch": len(self.history),
             "best": self.best,
             "history": [asdict(row) for row in self.history],
@@ -203,6 +213,8 @@ def read_checkpoint(path: str) -> dict[str, Any]:
         found = load(path)
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}") from None
+    except (pickle.UnpicklingError, EOFError):
+        found = None
     except Exception as error:
         raise CheckpointError(f"{path}: {str(error).splitlines()[0][:200]}") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT or "settings" not in found:
