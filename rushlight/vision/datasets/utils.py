@@ -3,13 +3,15 @@
 import contextlib
 import gzip
 import hashlib
-import importlib
+import http.client
 import lzma
 import os
 import shutil
 import sys
 import tarfile
 import time
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -29,6 +31,7 @@ __all__ = [
 _CHUNK_BYTES = 1 << 18
 _TRIES = 3
 _TIMEOUT_S = 30
+_REFUSALS = (401, 403, 404, 410)  # HTTP: the same answer would come again
 _USER_AGENT = "pytorch/vision"
 
 
@@ -86,11 +89,10 @@ class _Progress:
 
 def _fetch(url: str, path: str, md5: str | None, sha256: str | None = None) -> None:
     """One try to download: the file is verified before it takes its place."""
-    request = importlib.import_module("urllib.request")
-    message = request.Request(url, headers={"User-Agent": _USER_AGENT})
+    message = urllib.request.Request(url, headers={"User-Agent": _USER_AGENT})
     sums = [(hashlib.new(name, usedforsecurity=False), wanted)
             for name, wanted in (("md5", md5), ("sha256", sha256)) if wanted]  # fmt: skip
-    with request.urlopen(message, timeout=_TIMEOUT_S) as response, replacing(path) as f:
+    with urllib.request.urlopen(message, timeout=_TIMEOUT_S) as response, replacing(path) as f:
         total = int(response.headers.get("Content-Length") or 0)
         progress = _Progress(os.path.basename(path), total)
         try:
@@ -125,12 +127,12 @@ def download_file(url: str, path: str, md5: str | None = None, sha256: str | Non
     for left in reversed(range(_TRIES)):
         try:
             _fetch(url, path, md5, sha256)
-        except (OSError, RuntimeError) as error:
-            if (
-                is_local_trouble(error)
-                or getattr(error, "code", None) in (401, 403, 404, 410)
-                or not left
-            ):
+        except (OSError, RuntimeError, http.client.HTTPException) as error:
+            code = None
+            if isinstance(error, urllib.error.HTTPError):
+                code = error.code
+                error.close()
+            if is_local_trouble(error) or code in _REFUSALS or not left:
                 raise
             time.sleep(1)
         else:

@@ -30,6 +30,18 @@ def test_as_on_pytorchs_modules(name):
     assert out.tolist()[0] == pytest.approx(expected["output"][0], rel=2e-3, abs=1e-5)
 
 
+def test_layers_of_vgg():
+    layers = models.vgg.make_layers(models.vgg.cfgs["A"])
+    assert [i for i, m in enumerate(layers) if isinstance(m, torch.nn.Conv2d)] == [
+        0, 3, 6, 8, 11, 13, 16, 18,
+    ]  # fmt: skip
+    linear = torch.nn.Linear(100, 100)
+    models.VGG._init(linear)
+    assert linear.bias.abs().sum().item() == 0
+    assert linear.weight.std().item() == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.slow
 def test_vgg():
     model = models.VGG(models.vgg.make_layers([8, "M", 512, "M"], batch_norm=True), num_classes=2)
     names = [name for name, _ in model.named_parameters()]
@@ -85,10 +97,9 @@ def test_weights_from_the_cache_folder(monkeypatch, tmp_path):
 
 
 def test_old_arguments_warn():
-    with pytest.warns(
-        UserWarning, match="The parameter 'pretrained' is deprecated since 0.13"
-    ) as w:
+    with pytest.warns(UserWarning) as w:
         models.squeezenet1_1(pretrained=False)
+    assert "The parameter 'pretrained' is deprecated since 0.13" in str(w[0].message)
     assert "equivalent to passing `weights=None`." in str(w[1].message)
     with pytest.warns(UserWarning, match="Using 'weights' as positional parameter"):
         models.squeezenet1_1(None)
