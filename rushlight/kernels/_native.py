@@ -134,6 +134,16 @@ def native(
     return Native(name, signature, build, fallback, variant, module, stem, worth)
 
 
+def arrays_only(reference: Reference) -> Reference:
+    """``reference`` returning an array where NumPy makes a scalar of a 0-d result."""
+
+    def call(*args: Any) -> Any:
+        return np.asarray(reference(*args))
+
+    call.__doc__ = reference.__doc__
+    return call
+
+
 def array(text: str, dtype: str = "f32", role: str = "in") -> loopir.Param:
     """A buffer from "name" or "name:dtype"."""
     name, _, kind = text.partition(":")
@@ -236,6 +246,7 @@ def twins(
         np.copyto(args[-1], reference(*args[:-1]), casting="same_kind")
         return args[-1]
 
+    reference = arrays_only(reference)
     # one set of names for all, so that kernels with one form share their checking code
     kinds = {"b1": "bool", "": "f32"}
     names = "xyz"[: len(inputs)]

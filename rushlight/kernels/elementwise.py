@@ -23,6 +23,7 @@ from ._native import (
     Native,
     Reference,
     array,
+    arrays_only,
     flat,
     grain_of_rows,
     index,
@@ -82,7 +83,7 @@ def _arithmetic(
         return out
 
     kind = "bool" if output == "b1" else output
-    chain: Reference = reference
+    chain = arrays_only(reference)
     wide = flat(("x", "y"), formula, (), "b1" if output == "b1" else "f64", "f64")
     kind64 = "bool" if output == "b1" else "f64"
     signature = f"x: f64[...s], y: f64[...s] -> out: {kind64}[...s]; call x, y, out, s; work s"
@@ -257,7 +258,7 @@ def _circular(name: str, reference: Reference) -> Native:
         )
 
     signature = "x: f32[...s] -> out: f32[...s]; call x, out, s; work s; status"
-    return _native(name, signature, build, reference)
+    return _native(name, signature, build, arrays_only(reference))
 
 
 sin = _circular("sin", np.sin)

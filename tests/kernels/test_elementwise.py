@@ -86,6 +86,16 @@ def test_what_is_not_native_falls_back(name):
         assert got.dtype == reference(a, b).dtype
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+def test_0d_results_are_arrays(dtype):
+    x = np.asarray(2, dtype)
+    for got in (elementwise.add(x, x), elementwise.lt(x, x), elementwise.mul(x, 2.0)):
+        assert type(got) is np.ndarray and got.shape == ()
+    for call in (elementwise.neg, elementwise.exp, elementwise.sin, activation.relu):
+        got = call(x)
+        assert type(got) is np.ndarray and got.shape == ()
+
+
 def erf(x):
     return np.array([math.erf(v) for v in x.ravel()]).reshape(x.shape)
 
