@@ -55,7 +55,12 @@ class device:
         return hash((self.type, self.index))
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return device, (self.type, self.index)
+        return make_device, (self.type, self.index)
+
+
+def make_device(type: str, index: int | None) -> device:
+    """What a pickled device is made from."""
+    return device(type, index)
 
 
 cpu = device("cpu")

@@ -43,7 +43,7 @@ class Size(tuple[int, ...]):
     __rmul__ = __mul__
 
     def __reduce__(self) -> tuple[object, tuple[tuple[int, ...]]]:
-        return Size, (tuple(self),)
+        return make_size, (tuple(self),)
 
 
 def make_size(dims: tuple[int, ...]) -> Size:

@@ -253,7 +253,7 @@ def _rebuild_tensor_v2(
 def _rebuild_from_type_v2(func: Any, new_type: Any, args: Any, state: Any) -> Any:
     """What a pickled tensor of a subclass, or one with attributes, is made from."""
     out = func(*args)
-    if type(out) is not new_type:
+    if new_type is not None and type(out) is not new_type:
         plain = out
         out = object.__new__(new_type)
         init_fields(out, plain._array)
@@ -286,7 +286,8 @@ def reduce(t: Tensor, protocol: Any) -> tuple[Any, ...]:
     )
     if type(t) is Tensor and not t.__dict__:
         return _rebuild_tensor_v2, args
-    return _rebuild_from_type_v2, (_rebuild_tensor_v2, type(t), args, dict(t.__dict__))
+    kind = None if type(t) is Tensor else type(t)
+    return _rebuild_from_type_v2, (_rebuild_tensor_v2, kind, args, dict(t.__dict__))
 
 
 def deepcopy(t: Tensor, memo: dict[Any, Any]) -> Tensor:

@@ -13,8 +13,7 @@ from rushlight.ops._primitive import Primitive, apply2
 from rushlight.ops._promote import cast, is_number, to_scalar, type_name
 from rushlight.ops.elementwise import div, eq, mul
 from rushlight.ops.reduction import sum
-from rushlight.ops.scatter import _REDUCTIONS, Writer, _check_reduce, _divide_counts, _initial
-from rushlight.ops.scatter import _UFUNCS as UFUNCS
+from rushlight.ops.scatter import UFUNCS, Writer, divide_counts, start_value
 
 ndarray = np.ndarray
 
@@ -295,12 +294,12 @@ def _write_index_reduce(
     index = index.reshape(-1)
     _check_rows(index, len(target))
     if not include_self:
-        target[index] = _initial(reduce, out.dtype)
+        target[index] = start_value(reduce, out.dtype)
     UFUNCS[reduce].at(target, index, values)
     if reduce == "mean":
         count = np.full(len(target), int(include_self), np.int64)
         np.add.at(count, index, 1)
-        _divide_counts(target, count.reshape((-1,) + (1,) * (target.ndim - 1)))
+        divide_counts(target, count.reshape((-1,) + (1,) * (target.ndim - 1)))
 
 
 def _index_reduce_rule(
@@ -366,6 +365,14 @@ INDEX_REDUCE = Writer(
 )
 
 
+def _check_reduction(reduce: str) -> None:
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(
+            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got "
+            f"{reduce}."
+        )
+
+
 def index_reduce(
     input: Tensor,
     dim: int,
@@ -382,7 +389,7 @@ def index_reduce(
         reduce: "prod", "mean", "amax" or "amin".
         include_self: whether the slices of ``input`` at these places take part.
     """
-    _check_reduce("index_reduce", reduce, tuple([r for r in _REDUCTIONS if r != "sum"]))
+    _check_reduction(reduce)
     dim = _check_source("index_reduce", input, dim, index, source)
     result = INDEX_REDUCE.run(False, input, (index, source), dim, reduce, include_self)
     return result if out is None else write_out(out, result)
@@ -393,6 +400,7 @@ def index_reduce_(
     include_self: bool = True,
 ) -> Tensor:  # fmt: skip
     """In-place version of :func:`index_reduce`."""
+    _check_reduction(reduce)
     dim = _check_source("index_reduce", input, dim, index, source)
     return INDEX_REDUCE.run(True, input, (index, source), dim, reduce, include_self)
 

@@ -438,10 +438,15 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
         )
     try:
         result = apply(TAKE, (input, index))
-    except IndexError as error:
-        if not input._array.size:
+    except IndexError:
+        n = input._array.size
+        if not n:
             raise IndexError("take(): tried to take from an empty tensor") from None
-        raise IndexError(f"out of range: {str(error).removeprefix('index ')}") from None
+        places = index._array
+        wrong = int(places[(places < -n) | (places >= n)][0])
+        raise IndexError(
+            f"out of range: tried to access index {wrong} on a tensor of {n} elements."
+        ) from None
     return result if out is None else write_out(out, result)
 
 

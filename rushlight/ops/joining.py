@@ -80,7 +80,7 @@ def cat(
         raise TypeError(f"cat() got an unexpected keyword argument '{next(iter(names))}'")
     given = _sequence("cat", tensors)
     if not given:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     given = _same_dtype(given)
     kept = given
     for i, t in enumerate(given):

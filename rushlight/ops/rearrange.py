@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.dtypes import CPP_NAMES, SCALAR_TYPE_NAMES
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._dispatch import shape_args, wrap_dim, wrap_dims
 from rushlight.ops._late import late
@@ -422,8 +422,8 @@ def set_(
         source = source.as_tensor(input.dtype)
     if source._array.dtype != input._array.dtype:
         raise RuntimeError(
-            "Could not set tensor of type "
-            f"{SCALAR_TYPE_NAMES[source.dtype]} to a tensor of type {SCALAR_TYPE_NAMES[input.dtype]}"
+            f"Could not set tensor of type {CPP_NAMES[source.dtype]} to a tensor of type "
+            f"{CPP_NAMES[input.dtype]}"
         )
     input._storage = source.storage_version()
     if size is not None:

@@ -31,6 +31,7 @@ class Writer:
         inputs: tuple[str, ...],
         params: tuple[str, ...],
         vjp: Any,
+        overlap: bool = False,
     ) -> None:
         def eager(array: ndarray, *rest: Any) -> ndarray:
             out = array.copy(order="K")
@@ -38,6 +39,7 @@ class Writer:
             return out
 
         self.write = write
+        self.overlap = overlap  # whether elements may share memory
         self.primitive = Primitive(name, eager, inputs=("input", *inputs), params=params, vjp=vjp)
 
     def run(self, in_place: bool, input: Tensor, inputs: tuple[Any, ...], *params: Any) -> Tensor:
@@ -52,7 +54,8 @@ class Writer:
                 {},
             )
         array = input._array
-        check_overlap(array)
+        if not self.overlap:
+            check_overlap(array)
         arrays = [t._array if isinstance(t, Tensor) else t for t in inputs]
         arrays = [
             a.copy() if isinstance(a, ndarray) and np.may_share_memory(a, array) else a
@@ -333,7 +336,7 @@ def scatter_add_(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return SCATTER_ADD.run(True, input, (index, src), dim)
 
 
-_UFUNCS = {
+UFUNCS = {
     "sum": np.add,
     "mean": np.add,
     "prod": np.multiply,
@@ -342,7 +345,7 @@ _UFUNCS = {
 }
 
 
-def _initial(reduce: str, kind: np.dtype) -> Any:
+def start_value(reduce: str, kind: np.dtype) -> Any:
     if reduce in ("sum", "mean"):
         return 0
     if reduce == "prod":
@@ -355,7 +358,7 @@ def _initial(reduce: str, kind: np.dtype) -> Any:
     return -np.inf if reduce == "amax" else np.inf
 
 
-def _divide_counts(out: ndarray, count: ndarray) -> None:
+def divide_counts(out: ndarray, count: ndarray) -> None:
     count = np.maximum(count, 1)
     if out.dtype.kind in "iub":
         out[...] = np.floor_divide(out, count.astype(out.dtype))
@@ -371,12 +374,12 @@ def _write_scatter_reduce(
     target, where = _places(out, index, dim)
     values = _cut_source(src, index)
     if not include_self:
-        target[where] = _initial(reduce, out.dtype)
-    _UFUNCS[reduce].at(target, where, values)
+        target[where] = start_value(reduce, out.dtype)
+    UFUNCS[reduce].at(target, where, values)
     if reduce == "mean":
         count = np.full(target.shape, int(include_self), np.int64)
         np.add.at(count, where, 1)
-        _divide_counts(target, count)
+        divide_counts(target, count)
     if target.base is not out and target is not out and out.ndim == 0:
         out[...] = target[0]
 
@@ -463,12 +466,17 @@ SCATTER_REDUCE = Writer(
 )
 
 
-def _check_reduce(name: str, reduce: str, known: tuple[str, ...]) -> None:
-    if reduce not in known:
-        raise RuntimeError(f"reduce argument must be either {', '.join(known[:-1])} or {known[-1]}, got {reduce}.")  # fmt: skip
+REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
-_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+def _reduction(reduce: str) -> str:
+    """The name of a reduction, checked; "max" and "min" are taken as PyTorch takes them."""
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
+    if reduce not in REDUCTIONS:
+        raise RuntimeError(
+            f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
+        )
+    return reduce
 
 
 def scatter_reduce(
@@ -493,7 +501,7 @@ def scatter_reduce(
         >>> x.scatter_reduce(0, torch.tensor([0, 0, 1]), torch.tensor([5., 6., 7.]), "amax")
         tensor([6., 7., 3.])
     """
-    _check_reduce("scatter_reduce", reduce, _REDUCTIONS)
+    reduce = _reduction(reduce)
     dim = _prepare("scatter", input, dim, index, src)
     result = SCATTER_REDUCE.run(False, input, (index, src), dim, reduce, include_self)
     return result if out is None else write_out(out, result)
@@ -503,7 +511,7 @@ def scatter_reduce_(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
     """In-place version of :func:`scatter_reduce`."""
-    _check_reduce("scatter_reduce", reduce, _REDUCTIONS)
+    reduce = _reduction(reduce)
     dim = _prepare("scatter", input, dim, index, src)
     return SCATTER_REDUCE.run(True, input, (index, src), dim, reduce, include_self)
 

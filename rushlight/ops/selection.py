@@ -140,6 +140,7 @@ MASKED_FILL = Writer(
     ("mask", "value"),
     (),
     {"input": lambda g, mask: masked_fill(g, mask, 0), "value": _masked_fill_value_rule},
+    overlap=True,
 )
 
 
@@ -163,7 +164,8 @@ def _masked_fill(in_place: bool, input: Tensor, mask: Tensor, value: Any) -> Ten
         try:
             whole = np.broadcast_shapes(have, mask._array.shape)
         except ValueError:
-            raise broadcast_error(input._array, mask._array) from None
+            a, b = (input, mask) if in_place else (mask, input)
+            raise broadcast_error(a._array, b._array) from None
         if whole != have:
             if in_place:
                 raise RuntimeError(
@@ -249,7 +251,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     try:
         result = apply(MASKED_SELECT, (input, mask))
     except ValueError:
-        raise broadcast_error(input._array, mask._array) from None
+        raise broadcast_error(mask._array, input._array) from None
     return result if out is None else write_out(out, result)
 
 
@@ -257,8 +259,7 @@ def _write_masked_scatter(out: ndarray, mask: ndarray, source: ndarray) -> None:
     mask = np.broadcast_to(mask, out.shape)
     count = int(mask.sum())
     if source.size < count:
-        raise RuntimeError("masked_scatter: expected self and source to have enough elements: "
-                           f"Number of elements of source < number of ones in mask ({source.size} < {count})")  # fmt: skip
+        raise RuntimeError("Number of elements of source < number of ones in mask")
     out[mask] = source.reshape(-1)[:count]
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from rushlight.base import dtypes
+from rushlight.base.device import make_device
 from rushlight.base.dtypes import dtype as Dtype
+from rushlight.base.size import make_size
 from rushlight.core import bridge
 from rushlight.core.storage import TypedStorage, UntypedStorage
 from rushlight.core.tensor import LEAF, Storage, Tensor, wrap
@@ -215,6 +217,8 @@ REBUILD = {
 }  # fmt: skip
 REBUILD_NAMES = {function: ("torch._utils", name) for name, function in REBUILD.items()}
 REBUILD_NAMES[_rebuild_from_type_v2] = ("torch._tensor", "_rebuild_from_type_v2")
+REBUILD_NAMES[make_device] = ("torch", "device")
+REBUILD_NAMES[make_size] = ("torch", "Size")
 
 
 def reduce_tensor(tensor: Tensor, parameter: type | None) -> tuple[Any, tuple[Any, ...]]:
