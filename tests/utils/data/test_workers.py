@@ -208,3 +208,54 @@ def test_non_leaf_tensors_are_refused():
 
     with pytest.raises(RuntimeError, match="Cowardly refusing to serialize non-leaf tensor"):
         list(DataLoader(History(2), batch_size=None, num_workers=1))
+
+
+PROGRAM = """
+import os, signal, sys
+from rushlight.utils.data import DataLoader, Dataset
+
+class Numbers(Dataset):
+    def __len__(self):
+        return 100
+    def __getitem__(self, index):
+        return index
+
+loader = DataLoader(Numbers(), 2, num_workers=2, persistent_workers=True)
+iterator = iter(loader)
+other = iter(DataLoader(Numbers(), 2, num_workers=1))
+next(iterator), next(other)
+print(*[w.process.pid for i in (iterator, other) for w in i._workers], flush=True)
+{ending}
+"""
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks for processes in /proc")
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("", 0),
+        ("raise SystemExit(3)", 3),
+        ("raise ValueError('broken')", 1),
+        ("os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+    ],
+)
+def test_workers_end_with_the_program(run_python, ending, code):
+    start = time.monotonic()
+    done = run_python("-c", PROGRAM.format(ending=ending), check=False, timeout=60)
+    assert done.returncode == code
+    if code in (0, 3):
+        assert done.stderr == ""
+    pids = [int(p) for p in done.stdout.split()]
+    assert len(pids) == 3
+    while any(alive(p) for p in pids):
+        assert time.monotonic() - start < 30, "workers outlive the program"
+        time.sleep(0.05)
