@@ -116,7 +116,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def _linear_of_any_rank(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     shape, w = input._array.shape, weight._array
     if w.ndim == 1:
-        result = matmul(input, weight)
+        result = (late.mv if len(shape) == 2 else matmul)(input, weight)
         return result if bias is None else add(result, bias)
     if w.ndim != 2 or not shape:
         result = matmul(input, transpose(weight, -1, -2) if w.ndim > 1 else weight)

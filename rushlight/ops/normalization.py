@@ -143,8 +143,9 @@ def _batch_norm_rule(
     if training:
         gx, x = _recorded(h, input, dims, eps)
     else:
-        r = cast(_along_channels(out[2], ndim), input.dtype)
-        x = mul(sub(input, cast(_along_channels(out[1], ndim), input.dtype)), r)
+        average, inverse = wrap(out[1]._array), wrap(out[2]._array)  # constants here
+        r = cast(_along_channels(inverse, ndim), input.dtype)
+        x = mul(sub(input, cast(_along_channels(average, ndim), input.dtype)), r)
         gx = mul(h, r)
     of = None if weight is None else weight.dtype
     gw = cast(sum(mul(g, x), dims), of) if needs[1] and of is not None else None
@@ -236,7 +237,7 @@ def native_batch_norm(
     else:
         empty = wrap(np.zeros(0, out[1]._array.dtype))
         return out[0], empty, empty
-    return out  # type: ignore[no-any-return]
+    return out[0], wrap(out[1]._array), wrap(out[2]._array)
 
 
 def batch_norm(
@@ -466,7 +467,8 @@ def native_layer_norm(
     for v in (weight, bias):
         if v is not None and v._array.dtype != kind and kind.itemsize != 2:
             raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
-    return apply(LAYER_NORM, (input, weight, bias), nd, float(eps))  # type: ignore[no-any-return]
+    y, average, inverse = apply(LAYER_NORM, (input, weight, bias), nd, float(eps))
+    return y, wrap(average._array), wrap(inverse._array)
 
 
 def layer_norm(

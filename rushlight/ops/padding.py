@@ -66,6 +66,8 @@ def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor
         )
     pairs = _all_pairs(pad, len(shape))
     for i, (n, (lo, hi)) in enumerate(zip(shape, pairs)):
+        if n + min(lo, 0) < 0:
+            raise RuntimeError("narrow(): length must be non-negative.")
         if n + lo + hi < 0:
             raise RuntimeError(
                 f"The input size {n}, plus negative padding {lo} and {hi} resulted in a negative "

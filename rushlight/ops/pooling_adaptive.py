@@ -32,7 +32,7 @@ def _sizes(name: str, output_size: Any, shape: tuple[int, ...], nd: int) -> tupl
     return tuple([n if o is None else int(o) for o, n in zip(given, shape[len(shape) - nd :])])
 
 
-def _check(name: str, shape: tuple[int, ...], nd: int, colon: str = ",") -> None:
+def _check(name: str, shape: tuple[int, ...], nd: int, colon: str = "") -> None:
     if len(shape) not in (nd + 1, nd + 2):
         raise RuntimeError(
             f"{name}(): Expected {nd + 1}D or {nd + 2}D tensor, but got{colon} {list(shape)}"
