@@ -23,7 +23,7 @@ import numpy as np
 
 from rushlight.autograd.anomaly import remember
 from rushlight.autograd.engine import helpers
-from rushlight.autograd.node import Node, OpNode, edge_of, next_sequence
+from rushlight.autograd.node import Node, OpNode, edge_of, next_sequence, twin
 from rushlight.base import dtypes
 from rushlight.core.state import defaults, state
 from rushlight.core.tensor import LEAF, Meta, Storage, Tensor, View, wrap
@@ -51,8 +51,8 @@ class Plan:
     """What a node saves, and how its rules are called, when the inputs in ``mask`` need gradients."""
 
     __slots__ = (
-        "broadcast", "calls", "joint", "keep_shapes", "keeps", "needs", "primitive", "save_out", "saved",
-        "sum_to_size",
+        "broadcast", "code", "joint", "keeps", "needs", "places", "primitive", "reads_shapes", "rules",
+        "save_out", "saved", "sum_to_size",
     )  # fmt: skip
 
     def __init__(self, primitive: "Primitive", mask: int) -> None:
@@ -69,21 +69,25 @@ class Plan:
         self.saved = tuple(i for i, name in enumerate(names) if name in read)
         self.save_out = "out" in read
         self.keeps = bool(self.saved) or self.save_out
-        self.keep_shapes = primitive.broadcast or any(r.endswith("_shape") for r in read)
+        self.reads_shapes = any(r.endswith("_shape") for r in read)
         layout = [names[i] for i in self.saved]
         layout += ["out"] * self.save_out
         layout += primitive.params
-        if self.keep_shapes:
+        if self.reads_shapes:
             layout += [f"{name}_shape" for name in names]
         layout.append("needs")
         place = {name: i for i, name in enumerate(layout)}
-        self.calls = tuple(
-            None if rule is None else (rule, tuple(_find(place, primitive, r) for r in reads))
+        self.rules = tuple(rules)
+        self.places = tuple(
+            None if rule is None else bytes([_find(place, primitive, r) for r in reads])
             for rule, reads in zip(rules, wanted, strict=True)
         )
         self.joint = primitive.joint is not None
         self.broadcast = primitive.broadcast
         self.sum_to_size = helpers.sum_to_size
+        keep = 255 if primitive.keep is None else sum(1 << i for i in primitive.keep)
+        flags = (self.save_out, self.reads_shapes, self.broadcast, self.joint)
+        self.code = bytes((*flags, primitive.materialize, keep, len(self.saved), *self.saved))
 
     def materialize(self, node: OpNode, grads: list[Tensor | None]) -> tuple[Any, ...]:
         """The gradients of several outputs, zeros where there is none."""
@@ -216,11 +220,9 @@ def attach(
     node.sequence = next_sequence()
     if defaults.anomaly:
         remember(node)
-    saved: list[Any] = []
-    versions: list[int] = []
+    versions: list[int | None] = []
     for i in plan.saved:
         t = inputs[i]
-        saved.append(t)
         if isinstance(t, Tensor):
             if t._meta is not None and t._meta.inference and not state.inference:
                 raise RuntimeError(
@@ -229,36 +231,41 @@ def attach(
                 )
             versions.append(0 if t._storage is None else t._storage.version)
         else:
-            versions.append(-1)
-    node.saved = saved
-    node.versions = versions
-    if plan.keep_shapes:
-        node.shapes = tuple([t._array.shape if isinstance(t, Tensor) else () for t in inputs])
-    else:
-        node.shapes = ()
+            versions.append(None)
+    node.saved = tuple([inputs[i] for i in plan.saved])
+    node.versions = tuple(versions)
+    node.shapes = _shapes(plan, inputs, out)
+    node.out = None
     if single:
         node.outputs = 1
-        node.out = None
         if plan.save_out:
-            storage = out.storage_version()
-            node.out = [(out._array, storage, storage.version)]
+            node.out = (twin(out),)
+            node.versions = (*versions, out._version)
         out._edge = node
         return
     _attach_many(node, plan, out)
 
 
+def _shapes(plan: Plan, inputs: tuple[Any, ...], out: Any) -> tuple[Any, ...] | None:
+    """What ``OpNode.shapes`` says."""
+    if not plan.reads_shapes and not plan.broadcast:
+        return None
+    shapes = tuple([t._array.shape if isinstance(t, Tensor) else () for t in inputs])
+    if not plan.reads_shapes and isinstance(out, Tensor):
+        shape = out._array.shape
+        if all(s == shape and isinstance(t, Tensor) for s, t in zip(shapes, inputs)):
+            return None
+    return shapes
+
+
 def _attach_many(node: Any, plan: Plan, outs: tuple[Tensor, ...]) -> None:
     """The part of ``attach`` for several outputs."""
     node.outputs = len(outs)
-    node.out = None
     if plan.save_out:
         keep = plan.primitive.keep
-        node.out = [
-            (t._array, t.storage_version(), t.storage_version().version)
-            if keep is None or i in keep
-            else None
-            for i, t in enumerate(outs)
-        ]
+        kept = [t if keep is None or i in keep else None for i, t in enumerate(outs)]
+        node.out = tuple([None if t is None else twin(t) for t in kept])
+        node.versions += tuple([None if t is None else t._version for t in kept])
     if plan.primitive.materialize:
         node.more().metadata["outputs"] = [(t._array.shape, t._array.dtype) for t in outs]
     for index, t in enumerate(outs):

@@ -159,7 +159,7 @@ def div(
     if rounding_mode is None:
         return _div(input, other, out=out)
     if rounding_mode == "floor":
-        return floor_divide(input, other, out=out)
+        return _div_floor(input, other, out=out)
     if rounding_mode == "trunc":
         return _div_trunc(input, other, out=out)
     raise RuntimeError(
@@ -201,7 +201,15 @@ def floor_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor
     """
 
 
-@binary(_trunc_divide, PIECEWISE_CONSTANT, name="div_trunc", node_name="DivBackward1")
+_FLAT = {"input": lambda g: late.zeros_like(g), "other": lambda g: late.zeros_like(g)}
+
+
+@binary(_floor_divide, _FLAT, name="div_floor", node_name="DivBackward1")
+def _div_floor(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """Quotient rounded down, with a gradient of zero."""
+
+
+@binary(_trunc_divide, _FLAT, name="div_trunc", node_name="DivBackward1")
 def _div_trunc(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
     """Quotient rounded towards zero."""
 
@@ -275,7 +283,7 @@ def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def _pow(a: Any, b: Any) -> Any:
     if np.result_type(a, b).kind in "iu" and np.any(np.less(b, 0)):
-        if np.ndim(b) == 0:
+        if not isinstance(b, np.ndarray):
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         safe = np.power(a, np.maximum(b, 0))
         tiny = np.where(a == 1, 1, np.where(a == -1, np.where(np.remainder(b, 2) == 0, 1, -1), 0))

@@ -40,6 +40,8 @@ CholeskyExResult = result_type("linalg_cholesky_ex", "L", "info")
 LuResult = result_type("linalg_lu", "P", "L", "U")
 LuFactorResult = result_type("linalg_lu_factor", "LU", "pivots")
 LuFactorExResult = result_type("linalg_lu_factor_ex", "LU", "pivots", "info")
+OldLuResult = result_type("lu", "LU", "pivots")
+OldLuInfosResult = result_type("lu_infos", "LU", "pivots", "info")
 LdlResult = result_type("linalg_ldl_factor", "LD", "pivots")
 LdlExResult = result_type("linalg_ldl_factor_ex", "LD", "pivots", "info")
 
@@ -534,8 +536,11 @@ def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
 def old_lu(input: Tensor, pivot: bool = True, get_infos: bool = False, *, out: Any = None) -> Any:
     """``torch.lu``: compact factors, pivots and, if asked for, infos."""
     found = lu_factor_ex(input, pivot=pivot)
-    result = tuple(found) if get_infos else tuple(found)[:2]
-    return result if out is None else write_out(out, result)
+    if get_infos:
+        result: Any = OldLuInfosResult(*found)
+    else:
+        result = OldLuResult(found[0], found[1])
+    return result if out is None else type(result)(*write_out(out, tuple(result)))
 
 
 def lu_unpack(

@@ -122,6 +122,8 @@ def vector_norm(
         size = abs(x)
         if not dims:
             result = size
+        elif 0 in x._array.shape:
+            result = sum(size, dims, keepdim)
         else:
             result = (amax if ord > 0 else amin)(size, dims, keepdim)
     elif ord == 0:
@@ -136,7 +138,7 @@ def vector_norm(
 
 def _need_elements(x: Tensor, dims: tuple[int, ...], ord: float) -> None:
     for d in dims:
-        if x._array.shape[d] == 0:
+        if x._array.shape[d] == 0 and ord != INF:
             raise RuntimeError(
                 f"linalg.vector_norm cannot compute the {ord} norm on the dimension {d} because "
                 "this dimension is empty and the operation does not have an identity"
@@ -177,7 +179,10 @@ def matrix_norm(
     elif not isinstance(ord, str) and float(ord) in (1.0, -1.0, INF, -INF):
         row, column = (0, 1) if np.abs(ord) == 1 else (1, 0)
         sums = sum(abs(_to_last(x, dims)), row - 2, keepdim=True)
-        result = (amax if ord > 0 else amin)(sums, (column - 2, row - 2))
+        if sums._array.shape[column - 2] == 0 and ord > 0:
+            result = sum(sums, (column - 2, row - 2))
+        else:
+            result = (amax if ord > 0 else amin)(sums, (column - 2, row - 2))
     else:
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     if keepdim:

@@ -252,20 +252,49 @@ def triangular_solve(
     return pair if out is None else TriangularResult(*write_out(out, tuple(pair)))
 
 
+def _cholesky_solve(b: np.ndarray, factor: np.ndarray, upper: bool) -> Any:
+    if 0 in b.shape:
+        return np.zeros(b.shape, b.dtype)
+    lower = np.conj(np.swapaxes(factor, -1, -2)) if upper else factor
+    first = _solve_triangular(np.ascontiguousarray(lower), b, False, False)
+    adjoint = np.ascontiguousarray(np.conj(np.swapaxes(lower, -1, -2)))
+    return _solve_triangular(adjoint, first, True, False)
+
+
+def _cholesky_solve_rule(
+    g: Tensor, factor: Tensor, out: Tensor, upper: bool, needs: tuple[bool, bool]
+) -> Any:
+    gb = apply(CHOLESKY_SOLVE, (g, factor), upper)
+    if not needs[1]:
+        return gb, None
+    common = matmul(gb, mh(out))
+    common = add(common, mh(common))
+    return gb, neg(matmul(factor, common) if upper else matmul(common, factor))
+
+
+CHOLESKY_SOLVE = Primitive(
+    "cholesky_solve",
+    quiet(_cholesky_solve),
+    inputs=("input", "factor"),
+    params=("upper",),
+    vjp=_cholesky_solve_rule,
+)
+
+
 def cholesky_solve(
     B: Tensor, L: Tensor, upper: bool = False, *, out: Tensor | None = None
 ) -> Tensor:
     """Solves ``A X = B`` given the Cholesky factor of ``A``."""
-    lower = mh(L) if upper else L
-    first = solve_triangular(lower, B, upper=False)
-    result = solve_triangular(mh(lower), first, upper=True)
-    return result if out is None else write_out(out, result)
+    check_square("cholesky_solve", L)
+    lead = np.broadcast_shapes(B._array.shape[:-2], L._array.shape[:-2])
+    b, factor = expand(B, (*lead, *B._array.shape[-2:])), expand(L, (*lead, *L._array.shape[-2:]))
+    return _to_out(apply(CHOLESKY_SOLVE, (b, factor), upper), out)
 
 
 def cholesky_inverse(L: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The inverse of the matrix whose Cholesky factor is ``L``."""
     check_square("cholesky_inverse", L)
-    return cholesky_solve(eye_like(L), late.triu(L) if upper else late.tril(L), upper, out=out)
+    return cholesky_solve(eye_like(L), L, upper, out=out)
 
 
 def lu_solve(

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 
 from rushlight.base.quiet import quiet
-from rushlight.core.tensor import Tensor
+from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._dispatch import wrap_dim, write_out
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply
 from rushlight.ops._results import result_type
+from rushlight.ops.elementwise import mul, sub
 from rushlight.ops.extremes import as_sortable, check_nonzero_dim
 from rushlight.ops.shape import reshape, squeeze, transpose, unsqueeze
 
@@ -318,13 +319,14 @@ def _quantile(
     values = reshape(input, (-1,)) if whole else unsqueeze(input, 0) if ndim == 0 else input
     ordered = transpose(sort(values, d)[0], d, -1) if values.dim() > 1 else sort(values, d)[0]
     n = ordered._array.shape[-1]
-    ranks = reshape(q, (-1,))._array.astype(np.float64)
-    ranks = ranks.reshape((-1,) + (1,) * (ordered.dim() - 1))
+    ranks = reshape(q, (-1,) + (1,) * (ordered.dim() - 1))
     nans = np.isnan(ordered._array).sum(-1)
+    kind = ordered._array.dtype
     if name == "nanquantile":
-        positions = ranks * np.maximum(n - nans - 1, 0)
+        positions = mul(ranks, wrap(np.maximum(n - nans - 1, 0).astype(kind)))
     else:
-        positions = np.where(nans > 0, n - 1, ranks * (n - 1))
+        last = wrap(np.full(nans.shape, n - 1, kind))
+        positions = late.where(wrap(np.asarray(nans > 0)), last, mul(ranks, n - 1))
     result = _interpolate(ordered, positions, interpolation)
     if not whole and ordered.dim() > 1:
         result = transpose(unsqueeze(result, -1), d + 1, -1)
@@ -336,18 +338,17 @@ def _quantile(
     return result if out is None else write_out(out, result)
 
 
-def _interpolate(ordered: Tensor, positions: np.ndarray, how: str) -> Tensor:
+def _interpolate(ordered: Tensor, positions: Tensor, how: str) -> Tensor:
     """The values of sorted rows at fractional ``positions``, of shape (q, rows...)."""
-    low = np.floor(positions).astype(np.int64)
-    high = np.ceil(positions).astype(np.int64)
+    places = positions._array
+    low = np.floor(places).astype(np.int64)
+    high = np.ceil(places).astype(np.int64)
     if how == "nearest":
-        low = high = np.rint(positions).astype(np.int64)
+        low = high = np.rint(places).astype(np.int64)
     elif how == "lower":
         high = low
     elif how == "higher":
         low = high
-    weight = 0.5 if how == "midpoint" else positions - low
-    weight = np.where(high == low, 0, weight)
 
     def pick(index: np.ndarray) -> Tensor:
         moved = np.moveaxis(index, 0, -1)
@@ -355,8 +356,12 @@ def _interpolate(ordered: Tensor, positions: np.ndarray, how: str) -> Tensor:
         return late.movedim(chosen, -1, 0)  # type: ignore[no-any-return]
 
     below, above = pick(low), pick(high)
-    w = late.from_numpy(np.ascontiguousarray(weight.astype(ordered._array.dtype)))
-    return late.lerp(below, above, w)  # type: ignore[no-any-return]
+    if how in ("nearest", "lower", "higher"):
+        return below
+    if how == "midpoint":
+        return late.lerp(below, above, 0.5)  # type: ignore[no-any-return]
+    weight = sub(positions, wrap(low.astype(ordered._array.dtype)))
+    return late.lerp(below, above, weight)  # type: ignore[no-any-return]
 
 
 def quantile(

@@ -146,12 +146,17 @@ LAZY: dict[str, dict[str, str]] = {
         "TORCH": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
         "BOTH": "istft stft",
     },
+    "calculus": {
+        "BOTH": "corrcoef cov diff",
+        "TORCH": "cumulative_trapezoid einsum gradient pca_lowrank svd_lowrank trapezoid trapz",
+    },
     "special_functions": {
         "BOTH": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
         "INPLACE": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
     },
     "linalg_factor": {
         "BOTH": "cholesky=old_cholesky lu=old_lu qr=old_qr svd=old_svd",
+        "LATE": "linalg_svd=svd",
         "TORCH": "lu_unpack",
     },
     "linalg_solve": {
