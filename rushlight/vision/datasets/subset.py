@@ -22,6 +22,8 @@ class FashionMNISTSubset(FashionMNIST):
         (6000, 1000)
     """
 
+    system_folders: tuple[str, ...] = ()
+
     def __init__(
         self,
         root: Any = FOLDER,
@@ -36,5 +38,3 @@ class FashionMNISTSubset(FashionMNIST):
     def raw_folder(self) -> str:
         """Where the files are."""
         return os.fspath(self.root)
-
-    system_folders = ()

@@ -7,6 +7,7 @@ import http.client
 import lzma
 import os
 import shutil
+import socket
 import sys
 import tarfile
 import time
@@ -30,8 +31,8 @@ __all__ = [
 
 _CHUNK_BYTES = 1 << 18
 _TRIES = 3
-_TIMEOUT_S = 30
-_REFUSALS = (401, 403, 404, 410)  # HTTP: the same answer would come again
+_TIMEOUT_S = 15
+_REFUSALS = (401, 403, 404, 410)
 _USER_AGENT = "pytorch/vision"
 
 
@@ -119,6 +120,13 @@ def is_local_trouble(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _LOCAL_TROUBLE
 
 
+def _is_final(error: BaseException) -> bool:
+    """Whether the server would answer the same again, or is not to be found at all."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code in _REFUSALS
+    return isinstance(getattr(error, "reason", None), socket.gaierror)
+
+
 def download_file(url: str, path: str, md5: str | None = None, sha256: str | None = None) -> None:
     """Downloads to ``path``, in several tries, and verifies before the file takes its place.
 
@@ -128,11 +136,9 @@ def download_file(url: str, path: str, md5: str | None = None, sha256: str | Non
         try:
             _fetch(url, path, md5, sha256)
         except (OSError, RuntimeError, http.client.HTTPException) as error:
-            code = None
             if isinstance(error, urllib.error.HTTPError):
-                code = error.code
                 error.close()
-            if is_local_trouble(error) or code in _REFUSALS or not left:
+            if not left or is_local_trouble(error) or _is_final(error):
                 raise
             time.sleep(1)
         else:

@@ -133,3 +133,16 @@ def test_verify_str_arg():
     assert utils.verify_str_arg("a", "x", ("a", "b")) == "a"
     with pytest.raises(ValueError, match="Expected type str for argument x, but got type <class"):
         utils.verify_str_arg(1, "x", ("a",))
+
+
+def test_unknown_host_is_not_asked_again(tmp_path, monkeypatch):
+    asked = []
+
+    def urlopen(message, timeout):
+        asked.append(message.full_url)
+        raise utils.urllib.error.URLError(utils.socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(utils.urllib.request, "urlopen", urlopen)
+    with pytest.raises(RuntimeError, match="Error downloading train-images-idx3-ubyte.gz"):
+        MNIST(tmp_path, download=True)
+    assert len(asked) == len(MNIST.mirrors)
