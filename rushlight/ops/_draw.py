@@ -16,6 +16,8 @@ from rushlight.core.quiet import quiet
 ndarray = np.ndarray
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 _TWO_PI = 2 * math.pi
+_STEP = np.float32(2.0**-24)
+_CHUNK = 1 << 15
 _WIDE_RANGE = 1 << 28  # from here on, two words make one integer
 
 
@@ -27,10 +29,19 @@ def uniform(g: Generator, count: int, kind: np.dtype) -> ndarray:
         out = words.astype(F64)
         out *= 2.0**-53
         return out
-    words = g.words(count)
-    words &= 0xFFFFFF
-    out = words.astype(F32)
-    out *= np.float32(2.0**-24)
+    if count <= _CHUNK:
+        words = g.words(count)
+        words &= 0xFFFFFF
+        out = words.astype(F32)
+        out *= _STEP
+        return out
+    out = np.empty(count, F32)
+    for start in range(0, count, _CHUNK):  # in pieces that stay in the processor's cache
+        part = out[start : start + _CHUNK]
+        words = g.words(len(part))
+        words &= 0xFFFFFF
+        part[...] = words
+        part *= _STEP
     return out
 
 
@@ -117,8 +128,18 @@ def normal_pairs(g: Generator, count: int) -> ndarray:
     return out
 
 
-@quiet
 def _blocks(u: ndarray) -> ndarray:
+    """Box-Muller on ``u``, piece by piece."""
+    if len(u) <= _CHUNK:
+        return _block_rows(u)
+    out = np.empty_like(u)
+    for start in range(0, len(u), _CHUNK):
+        out[start : start + _CHUNK] = _block_rows(u[start : start + _CHUNK])
+    return out
+
+
+@quiet
+def _block_rows(u: ndarray) -> ndarray:
     """Box-Muller on rows of 16 uniform numbers: the first eight give radii, the others angles."""
     rows = u.reshape(-1, 16)
     real = u.dtype.type
@@ -183,11 +204,14 @@ def permutation(g: Generator, n: int) -> ndarray:
     index = np.arange(n - 1)
     targets = words % (n - index)
     targets += index
-    order = list(range(n))
-    i = 0
-    for j in targets.tolist():
-        order[i], order[j] = order[j], order[i]
-        i += 1
+    # Place i is final after step i: zip reads what lies there now, and it moves to the target.
+    left = list(range(n))
+    order: list[int] = []
+    take = order.append
+    for displaced, j in zip(left, targets.tolist()):
+        take(left[j])
+        left[j] = displaced
+    take(left[-1])
     return np.array(order, np.int64)
 
 

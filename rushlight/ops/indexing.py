@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.core.state import state
 from rushlight.core.tensor import Tensor, bump_version, wrap
 from rushlight.ops._accumulate import add_at
 from rushlight.ops._dispatch import check_overlap, inplace, wrap_dim, write_out
@@ -42,6 +43,10 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         return _select(input, 0, index)
     if kind is slice:
         return _slice(input, 0, index)
+    if isinstance(index, Tensor) and input._array.ndim:
+        found = index._array
+        if found.ndim and found.dtype.kind == "i" and found.itemsize >= 4:
+            return apply(INDEX, (input, (index,)))  # type: ignore[no-any-return]
     view, indices = _resolve(input, index)
     if indices is not None:
         return apply(INDEX, (view, indices))  # type: ignore[no-any-return]
@@ -54,12 +59,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         raise TypeError(
             f"can't assign a {_full_name(value)} to a torch.{SCALAR_TYPE_NAMES[input.dtype]}Tensor"
         )
-    if type(index) is int and type(value) in (int, float) and not needs_grad(input):
-        array = input._array
-        if array.ndim == 1 and -len(array) <= index < len(array) and array.flags.writeable:
-            array[index] = to_scalar(value, input.dtype)
-            bump_version(input)
-            return
+    if _is_simple(index) and _set_simply(input, index, value):
+        return
     view, indices = _resolve(input, index)
     if indices is None:
         _assign(view, value)
@@ -71,6 +72,42 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     else:
         value = _without_leading_ones(value, view._array.ndim)
     index_put_(view, indices, value)
+
+
+def _is_simple(index: Any) -> bool:
+    """Whether NumPy takes ``index`` as PyTorch does: ints and slices."""
+    kind = type(index)
+    if kind is slice:
+        return index.step is None or (type(index.step) is int and index.step > 0)
+    if kind is tuple:
+        for i in index:
+            if type(i) is not int and not (type(i) is slice and i.step is None):
+                return False
+        return True
+    return kind is int
+
+
+def _set_simply(input: Tensor, index: Any, value: Any) -> bool:
+    """Assigns without history. False, with nothing changed, where that is not all there is to do."""
+    array = input._array
+    if state.grad_enabled and (input._edge is not None or input._meta is not None):
+        return False
+    if isinstance(value, Tensor):
+        if value._array.dtype != array.dtype or (
+            state.grad_enabled and (value._edge is not None or value._meta is not None)
+        ):
+            return False
+        source: Any = value._array
+    else:
+        if isinstance(value, complex):
+            return False
+        source = to_scalar(value, input.dtype)
+    try:
+        array[index] = source
+    except (IndexError, ValueError):
+        return False
+    bump_version(input)
+    return True
 
 
 def _number(value: Any, input: Tensor) -> Any:
@@ -195,7 +232,7 @@ def _width(index: Tensor | None) -> int:
 
 
 def _is_mask(item: Any) -> bool:
-    return isinstance(item, Tensor) and item._array.dtype.name in ("bool", "uint8")
+    return isinstance(item, Tensor) and item._array.dtype.char in "?B"
 
 
 def _check_mask(mask: Tensor, view: Tensor, dim: int) -> None:
@@ -244,8 +281,8 @@ def _as_index(item: Any) -> Tensor:
         return wrap(np.asarray(item.__index__()))
     else:
         raise IndexError(_KINDS.format(type_name(item)))
-    name = tensor._array.dtype.name
-    if name == "uint8" and tensor._array.ndim:
+    code = tensor._array.dtype.char
+    if code == "B" and tensor._array.ndim:
         warnings.warn(
             "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool "
             "instead.",
@@ -253,7 +290,7 @@ def _as_index(item: Any) -> Tensor:
             stacklevel=5,
         )
         return wrap(tensor._array != 0)
-    if name not in ("int64", "bool", "int32", "uint8") and not (
+    if code not in "lqi?B" and not (
         isinstance(item, (ndarray, np.generic)) and tensor._array.dtype.kind in "iu"
     ):
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")

@@ -167,6 +167,10 @@ def random_(
     low = names.pop("from", from_)
     kind = input._array.dtype
     if low is None and to is None:
+        if kind == _I64 and input._array.size == 1 and not needs_grad(input):
+            input._array[...] = g.word64() & (1 << 63) - 1
+            bump_version(input)
+            return input
         modulus = _full_modulus(input.dtype)
         return _refill(input, lambda a: draw.put(a, draw.full_integers(g, a.size, kind, modulus)))
     if single and not names and low is not None and to is None:
@@ -380,7 +384,14 @@ def rand(
                 [0.1320, 0.3074, 0.6341]])
     """
     _checked_floating("check_uniform_bounds", dtype)
-    size, g = _take_size("rand", size, size_keyword), _source(generator)
+    g = default_generator if generator is None else generator
+    if size_keyword:
+        size = _take_size("rand", size, size_keyword)
+    elif out is None and (dtype or defaults.dtype) is dtypes.float32:
+        shape = check_shape(shape_args(size or ((),)))
+        return finish(
+            draw.uniform(g, math.prod(shape), draw.F32).reshape(shape), requires_grad, device
+        )
     return _new(lambda a: _write_uniform(a, 0.0, 1.0, g), size, out, dtype, device, requires_grad)
 
 
@@ -391,8 +402,6 @@ def _take_size(name: str, size: tuple[Any, ...], keyword: dict[str, Any]) -> tup
         size = (keyword.pop("size"),)
     if keyword:
         raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(keyword))}'")
-    if size and isinstance(size[0], str):
-        raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not str")
     return size
 
 
@@ -418,7 +427,13 @@ def randn(
         tensor([ 1.5410, -0.2934, -2.1788])
     """
     _checked_floating("normal_kernel_cpu", dtype)
-    size, g = _take_size("randn", size, size_keyword), _source(generator)
+    g = default_generator if generator is None else generator
+    if size_keyword:
+        size = _take_size("randn", size, size_keyword)
+    elif out is None and (dtype or defaults.dtype) is dtypes.float32:
+        shape = check_shape(shape_args(size or ((),)))
+        values = draw.normal(g, math.prod(shape), draw.F32, True)
+        return finish(values.astype(draw.F32, copy=False).reshape(shape), requires_grad, device)
     return _new(lambda a: _write_normal(a, 0.0, 1.0, g), size, out, dtype, device, requires_grad)
 
 
@@ -459,9 +474,14 @@ def randint(
             "randint() received an invalid combination of arguments: expected (high, size) or "
             "(low, high, size)"
         )
-    result = wrap(np.empty(check_shape(shape_args((size,))), (dtype or dtypes.int64).np))
-    random_(result, int(low), int(high), generator=generator)
-    result = finish(result._array, requires_grad, device)
+    shape = check_shape(shape_args((size,)))
+    if dtype is None and high > low and low >= -(1 << 63) and high <= 1 << 63:
+        g = _source(generator)
+        array = draw.integers(g, math.prod(shape), int(low), int(high - low), _I64).reshape(shape)
+    else:
+        blank = wrap(np.empty(shape, (dtype or dtypes.int64).np))
+        array = random_(blank, int(low), int(high), generator=generator)._array
+    result = finish(array, requires_grad, device)
     return result if out is None else write_out(out, result)
 
 

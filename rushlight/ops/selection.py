@@ -361,6 +361,10 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
         raise RuntimeError("clamp is not supported for complex types")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         result = _clamp_tensors(input, min, max)
+    elif input._array.dtype.char in "fd" and type(min) in _PLAIN and type(max) in _PLAIN:
+        kind = input._array.dtype.type
+        low = None if min is None else kind(min)
+        result = apply1(CLAMP, input, low, None if max is None else kind(max))
     else:
         limits = [x for x in (min, max) if x is not None]
         for x in limits:
@@ -377,6 +381,9 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
 def _limit(value: Any, to: Any) -> Any:
     scalar = to_scalar(value, to)
     return scalar if scalar.dtype == to.np else scalar.astype(to.np)
+
+
+_PLAIN = (int, float, type(None))
 
 
 def _clamp_tensors(input: Tensor, min: Any, max: Any) -> Tensor:
