@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from rushlight.nn import functional, init, modules, parameter, utils
+from rushlight.nn.functional.loss import LinearCrossEntropyOptions
 from rushlight.nn.modules import *  # noqa: F403
 from rushlight.nn.modules import __all__ as _modules
 from rushlight.nn.parameter import (
@@ -23,6 +24,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter",
+    "Buffer", "DataParallel", "LinearCrossEntropyOptions", "Parameter", "UninitializedBuffer",
+    "UninitializedParameter",
     "functional", "init", "modules", "parallel", "parameter", "utils", *_modules,
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from rushlight.base.dtypes import SCALAR_TYPE_NAMES
 from rushlight.base.quiet import numeric
 from rushlight.core.state import state
 from rushlight.core.tensor import Tensor, bump_version, wrap
-from rushlight.ops._dispatch import check_writable, wrap_dim, write_out
+from rushlight.ops._dispatch import check_writable
 from rushlight.ops._dispatch import inplace as in_place
 from rushlight.ops._elementwise import kernel
 from rushlight.ops._late import late
@@ -24,7 +24,6 @@ from rushlight.ops._primitive import Primitive, apply1, apply2, attach
 from rushlight.ops._promote import type_name
 from rushlight.ops.elementwise import add, mul, sub
 from rushlight.ops.pointwise import exp, sigmoid, tanh
-from rushlight.ops.shape import reshape, slice_dim
 
 Array = np.ndarray
 _gelu_kernel = kernel("activation.gelu")
@@ -502,81 +501,27 @@ def softsign(input: Tensor) -> Tensor:
     return late.div(input, add(late.abs(input), 1))
 
 
-# with parameters --------------------------------------------------------------------------------
-
-
-def _prelu_input(g: Tensor, input: Tensor, weight: Tensor) -> Tensor:
-    low = _where(input, ~(input._array > 0))
-    return mul(g, add(mul(low, weight), sub(1, low)))
-
-
-def _prelu_weight(g: Tensor, input: Tensor) -> Tensor:
-    return mul(g, mul(input, _where(input, ~(input._array > 0))))
-
-
-PRELU = Primitive(
-    "prelu_kernel",
-    numeric(lambda x, w: np.where(x > 0, x, x * w)),
-    inputs=("input", "weight"),
-    vjp={"input": _prelu_input, "weight": _prelu_weight},
-    broadcast=True,
-)
-
-
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """``x`` where positive, else ``weight * x`` with a learnt weight, one or one per channel.
-
-    Shape:
-        - input: (N, C, *) or of any shape with one weight; weight: (1,) or (C,)
-    """
-    x, w = input._array, weight._array
-    if w.ndim > 1:
-        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {w.ndim}")  # fmt: skip
-    if w.size != 1:
-        if x.ndim == 0:
-            raise RuntimeError("Not allow zero-dim input tensor.")
-        channels = x.shape[1] if x.ndim > 1 else 1
-        if channels != w.size:
-            raise RuntimeError(
-                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                f"{w.size} and channel size = {channels}."
-            )
-    if x.dtype != w.dtype:
-        raise RuntimeError(
-            "prelu: Type promoting not supported. Got "
-            f"{SCALAR_TYPE_NAMES[input.dtype]} and {SCALAR_TYPE_NAMES[weight.dtype]}"
-        )
-    check_floating("prelu_cpu", input)
-    if x.ndim > 1:
-        weight = reshape(weight, (1, w.size) + (1,) * (x.ndim - 2))
-    elif w.ndim and not x.ndim:
-        weight = reshape(weight, ())
-    return apply2(PRELU, input, weight)
-
-
-def glu(input: Tensor, dim: int = -1, *, out: Tensor | None = None) -> Tensor:
-    r"""Gated linear unit, :math:`a \, \sigma(b)` for the halves a and b of ``input`` along ``dim``.
-
-    Raises RuntimeError if the size of ``dim`` is odd.
-    """
-    shape = input._array.shape
-    if not shape:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
-    dim = wrap_dim(dim, len(shape))
-    if shape[dim] % 2:
-        raise RuntimeError(
-            f"Halving dimension must be even, but dimension {dim} is size {shape[dim]}"
-        )
-    half = shape[dim] // 2
-    check_floating("glu_cpu", input)
-    a, b = slice_dim(input, dim, 0, half), slice_dim(input, dim, half, None)
-    result = mul(a, sigmoid(b))
-    return result if out is None else write_out(out, result)
+# in place -------------------------------------------------------------------------------------
 
 
 def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     """In-place version of :func:`celu`."""
     return celu(input, alpha, inplace=True)
+
+
+def elu_(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """In-place version of :func:`elu`."""
+    return elu(input, alpha, inplace=True)
+
+
+def hardtanh_(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """In-place version of :func:`hardtanh`."""
+    return hardtanh(input, min_val, max_val, inplace=True)
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """In-place version of :func:`leaky_relu`."""
+    return leaky_relu(input, negative_slope, inplace=True)
 
 
 def selu_(input: Tensor) -> Tensor:
@@ -585,7 +530,7 @@ def selu_(input: Tensor) -> Tensor:
 
 
 BOTH = """
-    hardshrink prelu relu relu_
+    hardshrink relu relu_
 """
 TORCH = """
     celu celu_ selu selu_ threshold threshold_

@@ -1,6 +1,6 @@
-"""Normalisation: over the batch, over trailing dimensions, over groups of channels.
+"""Normalisation over trailing dimensions and over groups of channels.
 
-All share one gradient. With x̂ = (x - m) r and h = g w, where m and r depend on x,
+These, and that over the batch (ops/batch_norm.py), share one gradient. With x̂ = (x - m) r and h = g w, where m and r depend on x,
 
     gx = r (h - mean(h) - x̂ mean(h x̂)),   gw = sum(g x̂),   gb = sum(g).
 
@@ -14,20 +14,16 @@ import numpy as np
 from rushlight.base.dtypes import SCALAR_TYPE_NAMES
 from rushlight.base.quiet import quiet
 from rushlight.core.state import state
-from rushlight.core.tensor import Tensor, bump_version, wrap
+from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._elementwise import kernel
 from rushlight.ops._primitive import Primitive, apply
-from rushlight.ops._promote import cast
 from rushlight.ops.elementwise import add, mul, sub
 from rushlight.ops.linear import FUSED
 from rushlight.ops.pointwise import rsqrt
 from rushlight.ops.reduction import mean, sum
-from rushlight.ops.shape import clone, reshape
+from rushlight.ops.shape import reshape
 
 Array = np.ndarray
-_batch_train = kernel("batch_norm.batch_norm")
-_batch_eval = kernel("batch_norm.batch_norm_eval")
-_batch_backward = kernel("batch_norm.batch_norm_backward")
 _layer = kernel("norm.layer_norm")
 _layer_backward = kernel("norm.layer_norm_backward")
 _layer_plain = kernel("norm.layer_norm_plain")
@@ -40,14 +36,14 @@ _group = kernel("group_norm.group_norm")
 _group_backward = kernel("group_norm.group_norm_backward")
 
 
-def _wide(x: Any) -> Any:
+def wide(x: Any) -> Any:
     """``x`` in the precision that is computed in: float32 for half precision."""
     if x is not None and x.dtype.itemsize <= 2:
         return x.astype(np.float32)
     return x
 
 
-def _recorded(
+def recorded(
     g: Tensor, input: Tensor, dims: tuple[int, ...], eps: float, center: bool = True
 ) -> tuple[Tensor, Tensor]:
     """The gradient of ``input`` for the gradient ``g`` of x̂, and x̂, in operations."""
@@ -60,275 +56,14 @@ def _recorded(
     return mul(r, part), x
 
 
-# batch --------------------------------------------------------------------------------------------
-
-
-def _channels(x: Array) -> Array:
+def channels(x: Array) -> Array:
     """``x`` as (batch, channels, pixels)."""
     return x.reshape(x.shape[0], x.shape[1], -1) if x.size else x.reshape(*x.shape[:2], 0)
 
 
-@quiet
-def _batch_norm(
-    x: Array,
-    weight: Any,
-    bias: Any,
-    running_mean: Any,
-    running_var: Any,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> Any:
-    kind = x.dtype
-    wide = _channels(_wide(x))
-    channels, to = x.shape[1], wide.dtype
-    w = np.ones(channels, to) if weight is None else weight.astype(to, copy=False)
-    b = np.zeros(channels, to) if bias is None else bias.astype(to, copy=False)
-    if training:
-        tracked = [
-            np.zeros(channels, to) if r is None else r.astype(to, copy=False)
-            for r in (running_mean, running_var)
-        ]
-        y, average, inverse = _batch_train(wide, w, b, *tracked, momentum, eps)
-        for r, new in zip((running_mean, running_var), tracked):
-            if r is not None and new is not r:
-                r[...] = new
-    else:
-        average = running_mean.astype(to)
-        inverse = 1 / np.sqrt(running_var.astype(to) + to.type(eps))
-        y = _batch_eval(wide, w, b, average, inverse)
-    return y.reshape(x.shape).astype(kind, copy=False), average, inverse
-
-
-@quiet
-def _batch_norm_backward(
-    g: Array, x: Array, weight: Any, average: Array, inverse: Array, training: bool, needs: Any
-) -> Any:
-    kind, to = x.dtype, average.dtype
-    w = np.ones(x.shape[1], to) if weight is None else weight.astype(to, copy=False)
-    gx, gw, gb = _batch_backward(
-        _channels(_wide(g)), _channels(_wide(x)), w, average, inverse, training
-    )
-    of = kind if weight is None else weight.dtype
-    return (
-        gx.reshape(x.shape).astype(kind, copy=False) if needs[0] else None,
-        gw.astype(of, copy=False) if needs[1] else None,
-        gb.astype(of, copy=False) if needs[2] else None,
-    )
-
-
-BATCH_NORM_BACKWARD = Primitive(
-    "native_batch_norm_backward",
-    _batch_norm_backward,
-    inputs=("g", "input", "weight", "average", "inverse"),
-    params=("training", "needs"),
-    vjp=FUSED,
-)
-
-
-def _along_channels(v: Tensor, ndim: int) -> Tensor:
+def along_channels(v: Tensor, ndim: int) -> Tensor:
     return reshape(v, (1, v._array.size) + (1,) * (ndim - 2))
 
-
-def _batch_norm_rule(
-    g: Any, input: Tensor, weight: Any, out: Any, training: bool, eps: float, needs: Any
-) -> Any:
-    g = g[0]
-    if not state.grad_enabled:
-        found = apply(BATCH_NORM_BACKWARD, (g, input, weight, out[1], out[2]), training, needs)
-        return (*found, None, None)
-    ndim = input._array.ndim
-    dims = (0, *range(2, ndim))
-    h = g if weight is None else mul(g, _along_channels(weight, ndim))
-    if training:
-        gx, x = _recorded(h, input, dims, eps)
-    else:
-        average, inverse = wrap(out[1]._array), wrap(out[2]._array)  # constants here
-        r = cast(_along_channels(inverse, ndim), input.dtype)
-        x = mul(sub(input, cast(_along_channels(average, ndim), input.dtype)), r)
-        gx = mul(h, r)
-    of = None if weight is None else weight.dtype
-    gw = cast(sum(mul(g, x), dims), of) if needs[1] and of is not None else None
-    gb = sum(g, dims) if needs[2] else None
-    return gx, gw, gb, None, None
-
-
-BATCH_NORM = Primitive(
-    "native_batch_norm",
-    _batch_norm,
-    inputs=("input", "weight", "bias", "running_mean", "running_var"),
-    params=("training", "momentum", "eps"),
-    vjp=_batch_norm_rule,
-    materialize=False,
-    keep=(1, 2),
-)
-
-
-def _check_batch(input: Tensor, **vectors: Tensor | None) -> None:
-    x = input._array
-    if x.ndim < 2:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [-{max(x.ndim, 1)}, "
-            f"{max(x.ndim, 1) - 1}], but got 1)"
-        )
-    if x.dtype.kind in "iubc":
-        raise NotImplementedError(
-            f"\"batch_norm\" not implemented for '{SCALAR_TYPE_NAMES[input.dtype]}'"
-        )
-    for name, v in vectors.items():
-        if v is None:
-            continue
-        if v._array.size != x.shape[1]:
-            raise RuntimeError(f"{name} should contain {x.shape[1]} elements not {v._array.size}")
-        if v._array.dtype != x.dtype and not (
-            x.dtype.itemsize == 2 and v._array.dtype == np.float32
-        ):
-            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
-
-
-def torch_batch_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    training: bool,
-    momentum: float | None,
-    eps: float,
-    cudnn_enabled: bool = False,
-) -> Tensor:
-    """``torch.batch_norm``: :func:`batch_norm` with its arguments in another order."""
-    return native_batch_norm(
-        input, weight, bias, running_mean, running_var, training, momentum, eps
-    )[0]
-
-
-def native_batch_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    training: bool,
-    momentum: float | None,
-    eps: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """As :func:`batch_norm`; also returns the means and reciprocal standard deviations used."""
-    if not input._array.size and input._array.ndim < 2:
-        nothing = wrap(np.zeros(0, input._array.dtype))
-        return clone(input), nothing, nothing
-    _check_batch(
-        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
-    if not training and (running_mean is None or running_var is None):
-        missing = "running_mean" if running_mean is None else "running_var"
-        raise RuntimeError(f"{missing} must be defined in evaluation mode")
-    out = apply(
-        BATCH_NORM,
-        (input, weight, bias, running_mean, running_var),
-        bool(training),
-        0.0 if momentum is None else float(momentum),
-        float(eps),
-    )
-    if training:
-        for statistic in (running_mean, running_var):
-            if statistic is not None:
-                bump_version(statistic)
-    else:
-        empty = wrap(np.zeros(0, out[1]._array.dtype))
-        return out[0], empty, empty
-    return out[0], wrap(out[1]._array), wrap(out[2]._array)
-
-
-def batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    r"""Each channel normalised over the batch, :math:`(x - m) / \sqrt{v + \epsilon} \cdot w + b`.
-
-    Args:
-        running_mean, running_var: used for m and v unless ``training``; else updated in place.
-        training: whether m and v are those of the batch.
-        momentum: the weight of the batch in the update.
-        eps: keeps the root away from 0.
-
-    Shape:
-        - input: (N, C, *); the vectors: (C,)
-
-    Raises ValueError for one value per channel in training, RuntimeError for wrong sizes.
-    """
-    if training:
-        shape = input._array.shape
-        count = shape[0]
-        for n in shape[2:]:
-            count *= n
-        if count == 1:
-            raise ValueError(
-                "Expected more than 1 value per channel when training, got input size "
-                f"{input.shape}"
-            )
-    return native_batch_norm(
-        input, weight, bias, running_mean, running_var, training, momentum, eps
-    )[0]
-
-
-def instance_norm(
-    input: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Each channel of each sample normalised on its own.
-
-    Args: as for :func:`batch_norm`; ``use_input_stats`` is its ``training``.
-    """
-    shape = input._array.shape
-    if use_input_stats:
-        count = 1
-        for n in shape[2:]:
-            count *= n
-        if count == 1:
-            raise ValueError(
-                f"Expected more than 1 spatial element when training, got input size {input.shape}"
-            )
-    elif running_mean is None or running_var is None:
-        raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")  # fmt: skip
-    samples, channels = shape[0], shape[1]
-    flat = reshape(input, (1, samples * channels, *shape[2:]))
-    repeated = [
-        None if v is None else reshape(_tile(v, samples), (samples * channels,))
-        for v in (weight, bias, running_mean, running_var)
-    ]
-    y = native_batch_norm(flat, *repeated, use_input_stats, momentum, eps)[0]
-    if use_input_stats:
-        for held, new in ((running_mean, repeated[2]), (running_var, repeated[3])):
-            if held is not None and new is not None:
-                held._array[...] = new._array.reshape(samples, channels).mean(axis=0)
-                bump_version(held)
-    return reshape(y, shape)
-
-
-def _tile(v: Tensor, samples: int) -> Tensor:
-    """``samples`` copies of a vector."""
-    return apply(TILE, (v,), samples)  # type: ignore[no-any-return]
-
-
-TILE = Primitive(
-    "repeat_rows",
-    lambda v, samples: np.tile(v, (samples, 1)),
-    params=("samples",),
-    vjp={"input": lambda g: sum(g, 0)},
-)
 
 # trailing dimensions --------------------------------------------------------------------------------
 
@@ -350,7 +85,7 @@ def _layer_norm(x: Array, weight: Any, bias: Any, nd: int, eps: float) -> Any:
     if not x.size:
         empty = np.zeros((*x.shape[: x.ndim - nd], *(1,) * nd), x.dtype)
         return x.copy(), empty, empty.copy()
-    rows = _flat(_wide(x), nd)
+    rows = _flat(wide(x), nd)
     if weight is None and bias is None:
         y, average, inverse = _layer_plain(rows, eps)
     else:
@@ -372,7 +107,7 @@ def _layer_norm_backward(
     if not x.size:
         zeros = np.zeros(x.shape[x.ndim - nd :], x.dtype)
         return np.zeros_like(x), zeros if needs[1] else None, zeros if needs[2] else None
-    rows, h = _flat(_wide(x), nd), _flat(_wide(g), nd)
+    rows, h = _flat(wide(x), nd), _flat(wide(g), nd)
     average, inverse = average.reshape(-1), inverse.reshape(-1)
     if weight is None and not needs[2]:
         gx = _layer_plain_backward(h, rows, average, inverse)
@@ -406,7 +141,7 @@ def _layer_norm_rule(
         return apply(LAYER_NORM_BACKWARD, (g, input, weight, out[1], out[2]), nd, needs)
     ndim = input._array.ndim
     dims, lead = tuple(range(ndim - nd, ndim)), tuple(range(ndim - nd))
-    gx, x = _recorded(g if weight is None else mul(g, weight), input, dims, eps)
+    gx, x = recorded(g if weight is None else mul(g, weight), input, dims, eps)
     gw = (sum(mul(g, x), lead) if lead else mul(g, x)) if needs[1] else None
     gb = (sum(g, lead) if lead else g) if needs[2] else None
     return gx, gw, gb
@@ -499,7 +234,7 @@ def layer_norm(
 def _rms_norm(x: Array, weight: Any, nd: int, eps: float) -> Any:
     if not x.size:
         return x.copy(), np.zeros((*x.shape[: x.ndim - nd], *(1,) * nd), x.dtype)
-    rows = _flat(_wide(x), nd)
+    rows = _flat(wide(x), nd)
     if weight is None:
         y, inverse = _rms_plain(rows, eps)[:2]
     else:
@@ -512,7 +247,7 @@ def _rms_norm_backward(g: Array, x: Array, weight: Any, inverse: Array, nd: int,
     if not x.size:
         zeros = np.zeros(x.shape[x.ndim - nd :], x.dtype)
         return np.zeros_like(x), zeros if needs[1] else None
-    rows, h = _flat(_wide(x), nd), _flat(_wide(g), nd)
+    rows, h = _flat(wide(x), nd), _flat(wide(g), nd)
     if weight is None:
         gx, gw = _rms_plain_backward(h, rows, inverse.reshape(-1)), None
     else:
@@ -539,7 +274,7 @@ def _rms_norm_rule(
         return apply(RMS_NORM_BACKWARD, (g, input, weight, out[1]), nd, needs)
     ndim = input._array.ndim
     dims, lead = tuple(range(ndim - nd, ndim)), tuple(range(ndim - nd))
-    gx, x = _recorded(g if weight is None else mul(g, weight), input, dims, eps, center=False)
+    gx, x = recorded(g if weight is None else mul(g, weight), input, dims, eps, center=False)
     gw = (sum(mul(g, x), lead) if lead else mul(g, x)) if needs[1] else None
     return gx, gw
 
@@ -574,7 +309,7 @@ def rms_norm(
     if eps is None:
         # half precision is computed in float32, and so is its epsilon
         eps = float(
-            np.finfo(_wide(input._array[:0] if input._array.ndim else input._array).dtype).eps
+            np.finfo(wide(input._array[:0] if input._array.ndim else input._array).dtype).eps
         )
     return apply(RMS_NORM, (input, weight), nd, float(eps))[0]  # type: ignore[no-any-return]
 
@@ -595,11 +330,11 @@ def _complex_rms(input: Tensor, nd: int, weight: Tensor | None, eps: float | Non
 def _group_norm(x: Array, weight: Any, bias: Any, groups: int, eps: float) -> Any:
     if not x.size:
         return x.copy(), *(np.zeros((x.shape[0], groups), x.dtype) for _ in range(2))
-    wide = _channels(_wide(x))
-    channels, to = x.shape[1], wide.dtype
-    w = np.ones(channels, to) if weight is None else weight.astype(to, copy=False)
-    b = np.zeros(channels, to) if bias is None else bias.astype(to, copy=False)
-    y, average, inverse = _group(wide, w, b, groups, eps)
+    planes = channels(wide(x))
+    count, to = x.shape[1], planes.dtype
+    w = np.ones(count, to) if weight is None else weight.astype(to, copy=False)
+    b = np.zeros(count, to) if bias is None else bias.astype(to, copy=False)
+    y, average, inverse = _group(planes, w, b, groups, eps)
     return y.reshape(x.shape).astype(x.dtype, copy=False), average, inverse
 
 
@@ -610,9 +345,13 @@ def _group_norm_backward(
     if not x.size:
         zeros = np.zeros(x.shape[1], x.dtype)
         return np.zeros_like(x), zeros if needs[1] else None, zeros if needs[2] else None
-    wide = _channels(_wide(x))
-    w = np.ones(x.shape[1], wide.dtype) if weight is None else weight.astype(wide.dtype, copy=False)
-    gx, gw, gb = _group_backward(_channels(_wide(g)), wide, w, average, inverse)[:3]
+    planes = channels(wide(x))
+    w = (
+        np.ones(x.shape[1], planes.dtype)
+        if weight is None
+        else weight.astype(planes.dtype, copy=False)
+    )
+    gx, gw, gb = _group_backward(channels(wide(g)), planes, w, average, inverse)[:3]
     of = x.dtype if weight is None else weight.dtype
     return (
         gx.reshape(x.shape).astype(x.dtype, copy=False) if needs[0] else None,
@@ -638,8 +377,8 @@ def _group_norm_rule(
         return apply(GROUP_NORM_BACKWARD, (g, input, weight, out[1], out[2]), needs)
     shape = input._array.shape
     grouped = (shape[0], groups, int(np.prod(shape[1:])) // groups)
-    h = g if weight is None else mul(g, _along_channels(weight, len(shape)))
-    gx, x = _recorded(reshape(h, grouped), reshape(input, grouped), (2,), eps)
+    h = g if weight is None else mul(g, along_channels(weight, len(shape)))
+    gx, x = recorded(reshape(h, grouped), reshape(input, grouped), (2,), eps)
     dims = (0, *range(2, len(shape)))
     gw = sum(mul(g, reshape(x, shape)), dims) if needs[1] else None
     gb = sum(g, dims) if needs[2] else None
@@ -693,20 +432,3 @@ def group_norm(
             f"\"GroupNormKernelImpl\" not implemented for '{SCALAR_TYPE_NAMES[input.dtype]}'"
         )
     return apply(GROUP_NORM, (input, weight, bias), num_groups, float(eps))[0]  # type: ignore[no-any-return]
-
-
-def torch_instance_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    use_input_stats: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool = False,
-) -> Tensor:
-    """``torch.instance_norm``: :func:`instance_norm` with its arguments in another order."""
-    return instance_norm(
-        input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
-    )

@@ -122,10 +122,11 @@ LAZY: dict[str, dict[str, str]] = {
     "pooling_adaptive": {
         "TORCH": "adaptive_avg_pool1d adaptive_max_pool1d=adaptive_max_pool1d_with_indices"
     },
-    "normalization": {
-        "TORCH": "batch_norm=torch_batch_norm group_norm instance_norm=torch_instance_norm "
-        "layer_norm native_batch_norm native_layer_norm rms_norm"
+    "gated": {"BOTH": "prelu"},
+    "batch_norm": {
+        "TORCH": "batch_norm=torch_batch_norm instance_norm=torch_instance_norm native_batch_norm"
     },
+    "normalization": {"TORCH": "group_norm layer_norm native_layer_norm rms_norm"},
     "dropout": {
         "TORCH": "alpha_dropout alpha_dropout_ dropout dropout_ feature_alpha_dropout "
         "feature_alpha_dropout_ feature_dropout feature_dropout_ native_dropout"

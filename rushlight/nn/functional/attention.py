@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.base.dtypes import bool_
+from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._late import late
 from rushlight.ops.attention import scaled_dot_product_attention
@@ -66,22 +68,38 @@ def _check_shapes(
     return batched
 
 
-def _numbers(mask: Tensor | None, name: str, like: Tensor, other: Tensor | None = None) -> Any:
-    """A mask of bools (True: not seen) as numbers to add."""
+def _none_or_dtype(input: Tensor | None) -> Dtype | None:
+    """The dtype of a tensor, None for None."""
+    if input is None:
+        return None
+    if isinstance(input, Tensor):
+        return input.dtype
+    raise RuntimeError("input to _none_or_dtype() must be None or torch.Tensor")
+
+
+def _canonical_mask(
+    mask: Tensor | None,
+    mask_name: str,
+    other_type: Dtype | None,
+    other_name: str,
+    target_type: Dtype,
+    check_other: bool = True,
+) -> Tensor | None:
+    """A mask of bools (True: not seen) as numbers to add; a mask of numbers as it is."""
     if mask is None:
         return None
-    kind = mask._array.dtype
-    if kind.kind != "b" and not mask.dtype.is_floating_point:
-        raise AssertionError(f"only bool and floating types of {name} are supported")
-    if other is not None and other.dtype is not mask.dtype:
+    kind = mask.dtype
+    if kind is not bool_ and not kind.is_floating_point:
+        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
+    if check_other and other_type is not None and kind is not other_type:
         warnings.warn(
-            f"Support for mismatched {name} and attn_mask is deprecated. Use same type for both "
-            "instead.",
+            f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for "
+            "both instead.",
             stacklevel=3,
         )
-    if kind.kind != "b":
+    if kind.is_floating_point:
         return mask
-    target = like._array.dtype
+    target = target_type.np
     return wrap(np.where(mask._array, target.type(-np.inf), target.type(0)))
 
 
@@ -220,7 +238,9 @@ def multi_head_attention_forward(
         if key_padding_mask is not None:
             key_padding_mask = unsqueeze(key_padding_mask, 0)
     length, batch, embed_dim = query.shape
-    padding = _numbers(key_padding_mask, "key_padding_mask", query, attn_mask)
+    padding = _canonical_mask(
+        key_padding_mask, "key_padding_mask", _none_or_dtype(attn_mask), "attn_mask", query.dtype
+    )
     if is_causal and attn_mask is None:
         raise RuntimeError(
             "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
@@ -229,7 +249,7 @@ def multi_head_attention_forward(
     if is_causal and padding is None and not need_weights:
         mask = None
     else:
-        mask = _numbers(attn_mask, "attn_mask", query)
+        mask = _canonical_mask(attn_mask, "attn_mask", None, "", query.dtype, check_other=False)
         if padding is not None:
             is_causal = False
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)

@@ -14,7 +14,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
         >>> _ = torch.manual_seed(0)
         >>> torch.nn.functional.dropout(torch.ones(4))
-        tensor([2., 0., 0., 2.])
+        tensor([0., 0., 2., 0.])
     """
     return (ops.dropout_ if inplace else ops.dropout)(input, p, training)
 

@@ -1,4 +1,4 @@
-"""Normalisations made of other operations, randomised leaky relu, and a fused loss by its name."""
+"""Normalisations made of other operations, and randomised leaky relu."""
 
 from typing import Any
 
@@ -10,9 +10,7 @@ from rushlight.ops._dispatch import inplace as in_place
 from rushlight.ops._dispatch import write_out
 from rushlight.ops._late import late
 from rushlight.ops.activation import check_floating, leaky_relu
-from rushlight.ops.classification import cross_entropy
 from rushlight.ops.elementwise import add, div, mul, pow
-from rushlight.ops.linear import linear
 from rushlight.ops.padding import pad
 from rushlight.ops.pooling import avg_pool2d, avg_pool3d
 from rushlight.ops.shape import reshape, squeeze, unsqueeze
@@ -92,35 +90,3 @@ def rrelu_(
 ) -> Tensor:
     """In-place version of :func:`rrelu`."""
     return rrelu(input, lower, upper, training, inplace=True)
-
-
-def linear_cross_entropy(
-    input: Tensor,
-    linear_weight: Tensor,
-    target: Tensor,
-    *,
-    linear_bias: Tensor | None = None,
-    weight: Tensor | None = None,
-    reduction: str = "mean",
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    options: Any = None,
-) -> Tensor:
-    """:func:`cross_entropy` of ``linear(input, linear_weight, linear_bias)``.
-
-    Args:
-        options: PyTorch's hints about the use of memory; they do not change the result.
-    """
-    shape = linear_weight.shape  # (classes, d1, ..., features)
-    if len(shape) > 2:
-        linear_weight = reshape(linear_weight, (-1, shape[-1]))
-        if linear_bias is not None:
-            linear_bias = reshape(linear_bias, (-1,))
-    logits = linear(input, linear_weight, linear_bias)
-    if len(shape) > 2:
-        logits = reshape(logits, (*input.shape[:-1], *shape[:-1]))
-    index = -100 if ignore_index is None else ignore_index
-    return cross_entropy(
-        logits, target, weight, ignore_index=index, reduction=reduction,
-        label_smoothing=label_smoothing,
-    )  # fmt: skip
