@@ -1,5 +1,6 @@
 """All transforms, under the name where torchvision defines them."""
 
+from rushlight.vision.transforms.autoaugment import RandAugment, TrivialAugmentWide
 from rushlight.vision.transforms.color import (
     ColorJitter,
     GaussianBlur,
@@ -48,9 +49,9 @@ from rushlight.vision.transforms.interpolation import InterpolationMode
 __all__ = [
     "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "FiveCrop", "GaussianBlur",
     "Grayscale", "InterpolationMode", "Lambda", "LinearTransformation", "Normalize", "PILToTensor",
-    "Pad", "RandomAdjustSharpness", "RandomAffine", "RandomApply", "RandomAutocontrast",
+    "Pad", "RandAugment", "RandomAdjustSharpness", "RandomAffine", "RandomApply", "RandomAutocontrast",
     "RandomChoice", "RandomCrop", "RandomEqualize", "RandomErasing", "RandomGrayscale",
     "RandomHorizontalFlip", "RandomInvert", "RandomOrder", "RandomPerspective", "RandomPosterize",
     "RandomResizedCrop", "RandomRotation", "RandomSolarize", "RandomTransforms",
-    "RandomVerticalFlip", "Resize", "TenCrop", "ToPILImage", "ToTensor",
+    "RandomVerticalFlip", "Resize", "TenCrop", "ToPILImage", "ToTensor", "TrivialAugmentWide",
 ]  # fmt: skip
