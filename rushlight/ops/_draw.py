@@ -128,16 +128,6 @@ def normal_pairs(g: Generator, count: int) -> ndarray:
     return out
 
 
-def _blocks(u: ndarray) -> ndarray:
-    """Box-Muller on ``u``, piece by piece."""
-    if len(u) <= _CHUNK:
-        return _block_rows(u)
-    out = np.empty_like(u)
-    for start in range(0, len(u), _CHUNK):
-        out[start : start + _CHUNK] = _block_rows(u[start : start + _CHUNK])
-    return out
-
-
 @quiet
 def _block_rows(u: ndarray) -> ndarray:
     """Box-Muller on rows of 16 uniform numbers: the first eight give radii, the others angles."""
@@ -162,15 +152,14 @@ def normal_blocks(g: Generator, count: int, kind: np.dtype) -> ndarray:
     rest = count % 16
     whole = count - rest
     wide = F64 if kind == F64 else F32
-    if kind in (F32, F64):
-        u = uniform(g, count, wide)
-        out = np.empty(count, wide)
-        out[:whole] = _blocks(u[:whole])
-    else:
-        out = np.empty(count, wide)
-        out[:whole] = _blocks(uniform(g, whole, wide))
+    out = np.empty(count, wide)
+    for start in range(0, whole, _CHUNK):  # in pieces that stay in the processor's cache
+        stop = min(start + _CHUNK, whole)
+        out[start:stop] = _block_rows(uniform(g, stop - start, wide))
     if rest:
-        out[-16:] = _blocks(uniform(g, 16, wide))
+        if kind in (F32, F64):
+            uniform(g, rest, wide)  # drawn with the others, and not used
+        out[-16:] = _block_rows(uniform(g, 16, wide))
     return out
 
 
