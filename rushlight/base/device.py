@@ -24,7 +24,8 @@ class device:
             self.type, self.index = type.type, type.index
             return
         if isinstance(type, int):
-            type, index = "cuda", type
+            self.type, self.index = "cuda", type
+            return
         name, colon, number = type.partition(":")
         if name not in _TYPES:
             raise RuntimeError(

@@ -63,7 +63,8 @@ def _numpy_dtype(name: str) -> np.dtype:
     if name in _FROM_ML_DTYPES:
         import ml_dtypes  # noqa: PLC0415  (loads only when such a dtype is used)
 
-        return np.dtype(getattr(ml_dtypes, name))
+        found: np.dtype = np.dtype(getattr(ml_dtypes, name))
+        return found
     return np.dtype(name)
 
 
@@ -148,9 +149,9 @@ def _promotion_table() -> dict[tuple[dtype, dtype], dtype]:
     wide = (uint16, uint32, uint64)
     for d in (*integers, *wide, *floats, *complexes):
         put(bool_, d, d)
-    for i in (*integers, *wide):
+    for whole in (*integers, *wide):
         for f in (*floats, *complexes):
-            put(i, f, f)
+            put(whole, f, f)
     for f in floats:
         put(f, float64, float64)
         put(f, complex128, complex128)

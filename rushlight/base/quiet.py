@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+_set: Any = None
 try:  # the context variable behind np.errstate: five times as fast as the context manager
     from numpy._core.umath import _extobj_contextvar, _make_extobj
 
     _set, _reset = _extobj_contextvar.set, _extobj_contextvar.reset
     _SILENT = _make_extobj(all="ignore")
 except ImportError:  # a NumPy that keeps it elsewhere
-    _set = None
+    pass
 
 
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:

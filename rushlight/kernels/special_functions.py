@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+Array = Any  # np.ndarray of float64; NumPy's stubs give Any for most of what is computed here
 _SQRT_PI = math.sqrt(math.pi)
 _EULER = 0.5772156649015329
 

@@ -171,8 +171,7 @@ def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
 
 def _expand(array: ndarray, shape: tuple[int, ...]) -> ndarray:
     if array.ndim == 0 and array.flags.c_contiguous and array.dtype.kind != "V":
-        out = np.ndarray(shape, array.dtype, array, 0, (0,) * len(shape))
-        return out
+        return np.ndarray(shape, array.dtype, array, 0, (0,) * len(shape))
     lead = len(shape) - array.ndim
     strides = (0,) * lead + tuple(
         [
