@@ -325,6 +325,13 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
     return tuple([late.clone(part) for part in chunk(input, chunks, dim)])
 
 
+def unsafe_split_with_sizes(
+    input: Tensor, split_sizes: Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """Copies of the parts that :func:`split_with_sizes` gives."""
+    return tuple([late.clone(part) for part in split(input, list(split_sizes), dim)])
+
+
 def block_diag(*tensors: Any) -> Tensor:
     """A matrix with the given matrices along its diagonal and zeros elsewhere.
 
@@ -494,7 +501,8 @@ concat = cat
 concatenate = cat
 
 BOTH = """
-    chunk dsplit hsplit split_with_sizes tensor_split unsafe_chunk unsafe_split vsplit
+    chunk dsplit hsplit split_with_sizes tensor_split unsafe_chunk unsafe_split
+    unsafe_split_with_sizes vsplit
 """
 TORCH = """
     atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod

@@ -502,7 +502,7 @@ def randperm(
 
         >>> _ = torch.manual_seed(0)
         >>> torch.randperm(4)
-        tensor([2, 0, 1, 3])
+        tensor([0, 1, 3, 2])
     """
     check_shape((n,))
     kind = dtype or (out.dtype if out is not None else dtypes.int64)

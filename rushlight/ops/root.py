@@ -1,15 +1,18 @@
 """What the root namespace holds besides operations: random state, type limits, constants, settings."""
 
+import math
 from typing import Any
 
+from rushlight.autograd import access
 from rushlight.base import dtypes
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.base.typeinfo import CONSTANTS, finfo, iinfo, layout, memory_format
 from rushlight.core import generator, printing, storage
 from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
-from rushlight.ops import protocols
+from rushlight.ops import protocols, settings
 from rushlight.ops._promote import result_type
+from rushlight.ops.table import METHODS
 
 
 def get_default_dtype() -> Dtype:
@@ -79,7 +82,75 @@ def typename(obj: Any, /) -> str:
     return f"{module}.{name}" if module else str(name)
 
 
+def set_default_tensor_type(t: Any) -> None:
+    """Sets the default dtype by a legacy type, such as ``torch.DoubleTensor`` or its name."""
+    if isinstance(t, str):
+        t = protocols.LEGACY[t.removeprefix("torch.")]
+    set_default_dtype(t.dtype)
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype of ``input`` has negative numbers."""
+    return input.dtype.is_signed
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether ``input`` was made in inference mode."""
+    return input._meta is not None and input._meta.inference
+
+
+def is_conj(input: Tensor) -> bool:
+    """False: conjugates are computed at once."""
+    return False
+
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """``input`` itself: conjugates are computed at once."""
+    return input
+
+
+# In-place forms that PyTorch has as functions, too.
+_INPLACE = [
+    "addmv_",
+    "clamp_",
+    "clamp_max_",
+    "clamp_min_",
+    "clip_",
+    "conj_physical_",
+    "deg2rad_",
+    "fill_",
+    "frac_",
+    "gcd_",
+    "lcm_",
+    "ldexp_",
+    "logit_",
+    "nan_to_num_",
+    "neg_",
+    "negative_",
+    "rad2deg_",
+    "round_",
+    "square_",
+    "xlogy_",
+    "zero_",
+]
+
 ROOT: dict[str, Any] = {
+    "e": math.e,
+    "inf": math.inf,
+    "nan": math.nan,
+    "newaxis": None,
+    "pi": math.pi,
+    "detach": access.detach,
+    "detach_": access.detach_,
+    "is_conj": is_conj,
+    "is_inference": is_inference,
+    "is_neg": is_conj,
+    "is_signed": is_signed,
+    "resolve_conj": resolve_conj,
+    "resolve_neg": resolve_conj,
+    "set_default_tensor_type": set_default_tensor_type,
+    **{name: METHODS[name] for name in _INPLACE if name in METHODS},
+    **{name: getattr(settings, name) for name in settings.NAMES},
     "Generator": generator.Generator,
     "default_generator": generator.default_generator,
     "get_rng_state": generator.get_rng_state,

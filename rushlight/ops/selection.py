@@ -115,6 +115,35 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
     return result if out is None else write_out(out, result)
 
 
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The indices of the first ``size`` non-zero elements; rows that are missing are filled."""
+    found = nonzero(input)._array[:size]
+    out = np.full((size, found.shape[1]), fill_value, np.int64)
+    out[: len(found)] = found
+    return wrap(out)
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Positions in a tensor of ``shape``, seen in one dimension, as one index for each dimension.
+
+    Examples::
+
+        >>> torch.unravel_index(torch.tensor([4, 1]), (2, 3))
+        (tensor([1, 0]), tensor([1, 1]))
+    """
+    if indices._array.dtype.kind not in "iu":
+        raise ValueError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    dims = (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(n < 0 for n in dims):
+        raise ValueError(f"'shape' cannot have negative values, but got {dims}")
+    left = indices._array
+    parts: list[Tensor] = []
+    for n in reversed(dims):
+        parts.insert(0, wrap(np.asarray(left % n)))
+        left = left // n
+    return tuple(parts)
+
+
 def argwhere(input: Tensor) -> Tensor:
     """The indices of the non-zero elements, one a row."""
     return nonzero(input)  # type: ignore[no-any-return]
@@ -482,7 +511,8 @@ def nan_to_num(
 
 BOTH = """
     argwhere clamp clamp_max clamp_min clip masked_fill masked_scatter masked_select nan_to_num
-    nonzero where
+    nonzero nonzero_static where
 """
+TORCH = "unravel_index"
 METHODS = "masked_fill_ masked_scatter_"
 INPLACE = "clamp clamp_max clamp_min clip nan_to_num"
