@@ -10,15 +10,14 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from opcode import opmap
 from types import FrameType, ModuleType
 from typing import Any
 
 from rushlight.alias import version
+from rushlight.base.naming import from_torch, to_torch
 from rushlight.base.version import __version__
-from rushlight.serialization.names import from_torch, to_torch
 
 ROOTS = ("torch", "torchvision")
 LIST = "the list of supported names is docs/support.md"
@@ -31,7 +30,7 @@ _IMPORT_FROM = opmap["IMPORT_FROM"]
 _SPAWN = "multiprocessing.spawn"
 
 
-class AliasLoader(Loader):
+class AliasLoader:
     """Gives an existing module under a second name."""
 
     def __init__(self, name: str) -> None:
@@ -50,7 +49,7 @@ class AliasLoader(Loader):
         module.__spec__ = self.spec
 
 
-class AliasFinder(MetaPathFinder):
+class AliasFinder:
     """Finds ``torch`` and ``torchvision`` and everything in them."""
 
     def find_spec(
@@ -76,7 +75,7 @@ class AliasFinder(MetaPathFinder):
             )
         return ModuleSpec(
             fullname,
-            AliasLoader(ours),
+            AliasLoader(ours),  # type: ignore[arg-type]
             origin=found.origin,
             is_package=found.submodule_search_locations is not None,
         )
@@ -132,7 +131,7 @@ def explain_missing(module: ModuleType) -> None:
     names["__getattr__"] = __getattr__
 
 
-class _SpawnLoader(Loader):
+class _SpawnLoader:
     """Loads ``multiprocessing.spawn`` and lets its children install the alias."""
 
     def __init__(self, loader: Any) -> None:
@@ -218,7 +217,7 @@ def install() -> None:
                 f"{name} itself is already imported; install rushlight's alias before the first "
                 f"`import {name}`"
             )
-    sys.meta_path.insert(0, _finder)
+    sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
     root.__dict__["__version__"] = version.__version__
     root.__dict__["version"] = version
     if _SPAWN in sys.modules:

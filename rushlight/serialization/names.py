@@ -9,9 +9,8 @@ import importlib
 import sys
 from typing import Any
 
+from rushlight.base.naming import from_torch, to_torch
 from rushlight.base.version import __version__
-
-PACKAGES = (("rushlight.vision", "torchvision"), ("rushlight", "torch"))  # the longer one first
 
 # Where PyTorch keeps what rushlight keeps elsewhere (also: names of older versions).
 _MOVED_IN = {"torch.tensor": "torch._tensor"}
@@ -28,29 +27,6 @@ _OBJECTS = {
 # Packages whose classes PyTorch's users know from the package, whatever file they are in.
 _GATHERED = ("torch.nn.modules", "torch.nn.functional", "torch._C._nn", "torch.optim.lr_scheduler",
              "torch.optim", "torchvision.models", "torch._C", "torch")  # fmt: skip
-
-
-def to_torch(module: str) -> str:
-    """PyTorch's name for one of rushlight's modules; other names stay.
-
-    Examples::
-
-        >>> from rushlight.serialization.names import to_torch
-        >>> to_torch("rushlight.nn.modules.linear")
-        'torch.nn.modules.linear'
-    """
-    for ours, theirs in PACKAGES:
-        if module == ours or module.startswith(ours + "."):
-            return theirs + module[len(ours) :]
-    return module
-
-
-def from_torch(module: str) -> str:
-    """rushlight's name for one of PyTorch's or torchvision's modules; other names stay."""
-    for ours, theirs in PACKAGES:
-        if module == theirs or module.startswith(theirs + "."):
-            return ours + module[len(theirs) :]
-    return module
 
 
 def full_name(obj: Any) -> str:
