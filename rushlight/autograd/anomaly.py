@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.autograd.node import Grads, Node
-from rushlight.core.state import defaults
+from rushlight.core.state import defaults, set_anomaly
 from rushlight.core.tensor import Tensor
 
 
@@ -24,13 +24,13 @@ class set_detect_anomaly:
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.previous = defaults.anomaly, defaults.anomaly_nan
-        defaults.anomaly, defaults.anomaly_nan = mode, check_nan
+        set_anomaly(mode, check_nan)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *args: object) -> None:
-        defaults.anomaly, defaults.anomaly_nan = self.previous
+        set_anomaly(*self.previous)
 
 
 class detect_anomaly(set_detect_anomaly):

@@ -32,6 +32,15 @@ class Helpers:
 helpers = Helpers()
 
 
+class Native:
+    """The walk in machine code, where there is one; for a backward pass that is not recorded."""
+
+    walk: Any = None
+
+
+native = Native()
+
+
 class Wanted:
     """The tensors whose gradients ``autograd.grad`` asks for, and the nodes that lead to them."""
 
@@ -114,7 +123,13 @@ def _walk(
                 held = slots[index]
                 slots[index] = grad if held is None else add(held, grad)
             else:
-                _reach_leaf(edge, grad, grads, results, create_graph, wanted, accumulate_grad)
+                if wanted is not None:
+                    grad = _hooked(edge, grad)
+                    if not wanted.leaf(edge, grad):
+                        continue
+                if accumulate_grad:
+                    mine = grad._array.base is None and not _is_shared(grad, grads, results)
+                    reach_leaf(edge, grad, mine, create_graph, wanted is None)
         if not heap:
             return
         node = heappop(heap)[1]
@@ -133,36 +148,45 @@ def _walk(
             node.release()
 
 
-def _reach_leaf(
-    leaf: Tensor,
-    grad: Tensor,
-    grads: Grads,
-    results: Sequence[Tensor | None],
-    create_graph: bool,
-    wanted: Wanted | None,
-    accumulate_grad: bool,
-) -> None:
-    """Delivers a gradient to a leaf: to the caller of ``grad``, or into ``leaf.grad``.
+def run_node(node: Node, grads: Grads, retain_graph: bool) -> tuple[Tensor | None, ...]:
+    """One step of the walk: hooks, the node itself, its release; for the walk in machine code."""
+    extra = node.extra
+    if extra is not None:
+        grads = before(node, extra, grads)
+    results: Sequence[Tensor | None] = node.apply(grads)
+    if extra is not None and extra.post_hooks:
+        results = after(extra, grads, results)
+    if not retain_graph:
+        node.release()
+    return tuple(results)
 
-    The first gradient is taken over, unless others may hold its memory: then it is copied.
-    """
+
+def _hooked(leaf: Tensor, grad: Tensor) -> Tensor:
+    """The gradient after the leaf's own hooks."""
     meta = leaf._meta
-    if meta is not None and meta.hooks:
-        grad = run_hooks(meta.hooks, grad)
-    if wanted is not None and not wanted.leaf(leaf, grad):
-        return
-    if not accumulate_grad:
-        return
+    return run_hooks(meta.hooks, grad) if meta is not None and meta.hooks else grad
+
+
+def reach_leaf(
+    leaf: Tensor, grad: Tensor, owned: bool, create_graph: bool = False, hooks: bool = True
+) -> None:
+    """Adds a gradient to that of a leaf.
+
+    The first gradient is taken over if it is ``owned``: nobody else holds its memory. Else it is
+    copied.
+    """
+    if hooks:
+        changed = _hooked(leaf, grad)
+        owned = owned and changed is grad
+        grad = changed
     held = leaf._grad
     if held is None:
-        if create_graph or (grad._array.base is None and not _is_shared(grad, grads, results)):
-            leaf._grad = grad
-        else:
-            leaf._grad = helpers.clone(grad)
+        leaf._grad = grad if create_graph or owned else helpers.clone(grad)
     elif create_graph:
         leaf._grad = helpers.add(held, grad)
     else:
         helpers.accumulate(held, grad)
+    meta = leaf._meta
     if meta is not None and meta.accumulate_hooks:
         for hook in list(meta.accumulate_hooks.values()):
             hook(leaf)
@@ -300,7 +324,10 @@ def run_backward(
     previous = state.grad_enabled
     set_grad(create_graph)
     try:
-        _walk(edges, starts, keep, create_graph, wanted, accumulate_grad)
+        if native.walk is not None and wanted is None and not create_graph and not defaults.anomaly:
+            native.walk(tuple(edges), tuple(starts), keep)
+        else:
+            _walk(edges, starts, keep, create_graph, wanted, accumulate_grad)
     finally:
         set_grad(previous)
     return wanted.found if wanted is not None else []

@@ -148,79 +148,83 @@ RELEASED: Any = Released()
 
 
 class OpNode(Node):
-    """The node of a primitive. ``saved`` are the inputs that its rules read, by its plan."""
+    """The node of a primitive, by its plan.
+
+    ``saved`` are the inputs that its rules read, ``out`` tensors on the memory of those outputs
+    that they read, without history (a node that held its outputs would be a cycle). ``versions``
+    are the version counts of both, in this order; None for what is no tensor.
+    """
 
     __slots__ = ("out", "params", "plan", "saved", "shapes", "versions")
 
-    saved: list[Any]
-    versions: list[int]
-    out: Any  # None, or a list of (array, storage, version), one for each output
+    saved: tuple[Any, ...]
+    versions: tuple[int | None, ...]
+    out: tuple[Tensor | None, ...] | None
     params: tuple[Any, ...]
-    shapes: tuple[Any, ...]
+    shapes: tuple[Any, ...] | None  # of all inputs; None: nobody asks, or all are the output's
     plan: Any
 
     def apply(self, grads: Grads) -> tuple[Tensor | None, ...]:
         plan = self.plan
         values = [*self.unpack(), *self.params] if plan.keeps else [*self.params]
-        if plan.keep_shapes:
-            values += self.shapes
+        if plan.reads_shapes:
+            values += self.shapes  # type: ignore[arg-type]
         g: Any = grads[0] if self.outputs == 1 else plan.materialize(self, grads)
         if plan.joint:
             values.append(plan.needs)
-            rule, places = plan.calls[0]
-            found = rule(g, *[values[i] for i in places])
+            found = plan.rules[0](g, *[values[i] for i in plan.places[0]])
             return found if type(found) is tuple else (found,)
         results: list[Tensor | None] = []
-        for call in plan.calls:
-            if call is None:
+        for rule, places in zip(plan.rules, plan.places, strict=True):
+            if rule is None:
                 results.append(None)
                 continue
-            rule, places = call
-            count = len(places)
-            if count == 1:
-                r = rule(g, values[places[0]])
-            elif count == 0:
-                r = rule(g)
-            elif count == 2:
-                r = rule(g, values[places[0]], values[places[1]])
-            elif count == 3:
-                r = rule(g, values[places[0]], values[places[1]], values[places[2]])
-            else:
-                r = rule(g, *[values[k] for k in places])
-            if plan.broadcast and r._array.shape != self.shapes[len(results)]:
-                r = plan.sum_to_size(r, self.shapes[len(results)])
+            r = rule(g, *[values[i] for i in places])
+            if plan.broadcast and self.shapes is not None:
+                shape = self.shapes[len(results)]
+                if r._array.shape != shape:
+                    r = plan.sum_to_size(r, shape)
             results.append(r)
         return tuple(results)
 
     def release(self) -> None:
-        if self.saved or self.out is not None:
+        if self.plan.keeps:
             self.saved = RELEASED
             self.out = None
 
     def unpack(self) -> list[Any]:
         """The saved inputs and outputs, after a check that nobody changed them since."""
-        saved = self.saved
+        saved, versions = self.saved, self.versions
         if saved is RELEASED:
             raise RuntimeError(FREED)
-        for t, version in zip(saved, self.versions):
-            if version != -1 and t._storage is not None and t._storage.version != version:
+        for t, version in zip(saved, versions):
+            if version is not None and t._storage is not None and t._storage.version != version:
                 raise changed_error(t._array, version, t._storage, t._edge, t._index)
         if self.out is None:
-            return saved
-        outs: list[Tensor | None] = []
-        for index, record in enumerate(self.out):
-            if record is None:
-                outs.append(None)
-                continue
-            array, storage, version = record
-            if storage.version != version:
-                raise changed_error(array, version, storage, self, index)
-            t = wrap(array)
-            t._storage = storage
-            if state.grad_enabled:
-                t._edge, t._index = self, index
-            outs.append(t)
+            return [*saved]
+        outs = [
+            None if t is None else self._output(t, index, versions[len(saved) + index])
+            for index, t in enumerate(self.out)
+        ]
         return [*saved, outs[0] if self.outputs == 1 else tuple(outs)]
+
+    def _output(self, t: Tensor, index: int, version: int | None) -> Tensor:
+        storage = t._storage
+        assert storage is not None
+        assert version is not None
+        if storage.version != version:
+            raise changed_error(t._array, version, storage, self, index)
+        if state.grad_enabled:
+            t = twin(t)
+            t._edge, t._index = self, index
+        return t
+
+
+def twin(t: Tensor) -> Tensor:
+    """A tensor on the memory of ``t`` without its history."""
+    out = wrap(t._array)
+    out._storage = t.storage_version()
+    return out
 
 
 FREED = (
@@ -313,8 +317,8 @@ def rebase(input: Tensor, result: Tensor, helpers: Any) -> None:
         node = input._edge = result._edge
         input._index = result._index
         if isinstance(node, OpNode) and node.out is not None and node.outputs == 1:
-            storage = input.storage_version()
-            node.out = [(input._array, storage, storage.version)]
+            node.out = (twin(input),)
+            node.versions = (*node.versions[:-1], input._version)
         return
     view.base._edge = CopySlices(view.base, result, view.steps, helpers)
     view.base._index = 0

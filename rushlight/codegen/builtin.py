@@ -17,7 +17,7 @@ import numpy as np
 from rushlight.codegen import arguments, cache, heap, numpy_abi, signature, support, table, wrapper
 
 Function = Callable[..., Any]
-_FASTCALL, _NOARGS, _O = 0x80, 0x4, 0x8
+_FASTCALL, _KEYWORDS, _NOARGS, _O = 0x80, 0x2, 0x4, 0x8
 _METHOD_FLAGS = {"fastcall": _FASTCALL, "noargs": _NOARGS, "o": _O}
 
 # Everything that machine code refers to. One reference too many keeps it until the process ends,
@@ -36,19 +36,20 @@ class _MethodDef(ctypes.Structure):
 
 
 class Guard:
-    """Two words that builtins on tensors look at; they belong to whoever keeps the state.
+    """Words that builtins on tensors look at; they belong to whoever keeps the state.
 
     Attributes:
-        words: both, as an array of 64-bit integers: [intercept, grad_off_thread].
+        words: an array of 64-bit integers: [intercept, grad_off_thread, anomaly].
         intercept: not 0: every call goes to the fallback (something records operations, or any
             thread is in a mode that marks results).
-        grad_off_thread: the identity (`threading.get_ident()`) of the one thread in which
-            gradients are off, or 0. If they are off in several threads, leave one of them here:
-            the others take the fallback, which is slower and right.
+        grad_off_thread: 0 while gradients are on in all threads; the identity
+            (`threading.get_ident()`) of the one thread in which they are off; -1 for several: then
+            Python is asked.
+        anomaly: not 0: operations are recorded by Python.
     """
 
     def __init__(self) -> None:
-        self.words = (ctypes.c_int64 * 2)()
+        self.words = (ctypes.c_int64 * 3)()
         _keep.append(self)
         self.address = ctypes.addressof(self.words)
 
@@ -75,29 +76,29 @@ class TensorClass:
     """A class of tensors with `__slots__`, as generated code reads and makes it.
 
     Args:
-        cls: the class; results are instances of it.
-        subclasses: further classes that may be passed (exact types; at most two).
+        cls: the class; instances of it or of its subclasses may be passed, results are plain.
         array: the slot that holds the array.
         edge: the slot that is None for tensors without history.
         plain: slots that must be None too, else the fallback is called.
         fields: the other slots of a new tensor and their values.
         guard: the words that may send every call to the fallback.
+        recorder: the address of `PyObject *recorder(record, args, n, result)`, which gives the
+            result of a builtin made with `record` its history and returns it.
     """
 
     def __init__(
         self,
         cls: type,
-        subclasses: Sequence[type] = (),
         *,
         array: str = "_array",
         edge: str = "_edge",
         plain: Sequence[str] = (),
         fields: dict[str, object],
         guard: Guard | None = None,
+        recorder: int = 0,
     ) -> None:
-        if len(subclasses) >= table.MAX_CLASSES:
-            raise ValueError(f"at most {table.MAX_CLASSES - 1} subclasses can be passed")
-        self.classes = (cls, *subclasses)
+        self.cls = cls
+        self.recorder = recorder
         self.values = tuple(fields.values())
         self.guard = guard or Guard()
         _keep.append(self)
@@ -109,10 +110,8 @@ class TensorClass:
         )
 
     def words(self) -> list[int]:
-        """The classes' part of the table."""
-        classes = [id(cls) for cls in self.classes]
-        classes += classes[:1] * (table.MAX_CLASSES - len(classes))
-        return [*classes, self.guard.address]
+        """The class's part of the table."""
+        return [id(self.cls), self.guard.address, self.recorder]
 
     def fields(self) -> list[int]:
         """The values of a new tensor's fields, for the table."""
@@ -124,9 +123,7 @@ def available() -> bool:
     return cache.native_supported() and numpy_abi.check()
 
 
-def _table(
-    fallback: Function, kernel: int, tensors: TensorClass | None, record: Function | None
-) -> bytes:
+def _table(fallback: Function, kernel: int, tensors: TensorClass | None, record: object) -> bytes:
     """The table of constants; what it refers to is kept alive."""
     _keep.extend((fallback, tensors, record))
     pool = heap.get()
@@ -170,7 +167,7 @@ def builtin(
     kernel: int | Callable[[], int],
     fallback: Function,
     tensors: TensorClass | None = None,
-    record: Function | None = None,
+    record: object = None,
 ) -> Function:
     """A CPython builtin that checks its arguments and calls a kernel.
 
@@ -181,9 +178,8 @@ def builtin(
         fallback: called with the same positional arguments when they are not as the signature
             says; it is returned itself where no native code is possible.
         tensors: what "@" in the signature means.
-        record: called as `record(result, *arguments)` when gradients are on and a tensor passed
-            has an edge; what it returns is the call's result. Without it such calls go to the
-            fallback.
+        record: passed to the tensor class's recorder, which is called when gradients are on and
+            a tensor passed has an edge. Without it such calls go to the fallback.
 
     Raises:
         SignatureError: if the text is not a signature.
@@ -209,7 +205,7 @@ def method(
     fallback: Function,
     tensors: TensorClass,
     kind: str = "fastcall",
-    record: Function | None = None,
+    record: object = None,
 ) -> Function:
     """A method descriptor for `tensors`' class; assign it to the class under its name.
 
@@ -235,7 +231,30 @@ def method(
     make.restype = ctypes.py_object
     make.argtypes = [ctypes.py_object, ctypes.c_void_p]
     definition = _definition(name, found["rl_entry"], _METHOD_FLAGS[kind], text)
-    return make(tensors.classes[0], definition)  # type: ignore[no-any-return]
+    return make(tensors.cls, definition)  # type: ignore[no-any-return]
+
+
+def keep(*objects: object) -> None:
+    """Keeps objects alive that machine code refers to."""
+    _keep.extend(objects)
+
+
+def function(name: str, entry: int, doc: str | None) -> Function:
+    """A builtin of `PyObject *entry(self, args, n)`, which checks its arguments itself."""
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    definition = _definition(name, entry, _FASTCALL, doc or "")
+    return make(definition, None, None)  # type: ignore[no-any-return]
+
+
+def descriptor(cls: type, name: str, entry: int, doc: str | None) -> Function:
+    """A method of `PyObject *entry(self, args, n, keywords)`, which checks them itself."""
+    make = ctypes.pythonapi.PyDescr_NewMethod
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.py_object, ctypes.c_void_p]
+    definition = _definition(name, entry, _FASTCALL | _KEYWORDS, doc or "")
+    return make(cls, definition)  # type: ignore[no-any-return]
 
 
 def lazy_builtin(
@@ -245,7 +264,7 @@ def lazy_builtin(
     kernel: int | Callable[[], int],
     fallback: Function,
     tensors: TensorClass | Callable[[], TensorClass] | None = None,
-    record: Function | None = None,
+    record: object = None,
 ) -> Function:
     """A builtin that is made by its first call, which puts it into `namespace` under its name.
 

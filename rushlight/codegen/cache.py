@@ -220,6 +220,7 @@ def load(
     exports: Sequence[str],
     symbols: Mapping[str, int] | None = None,
     instance: str = "",
+    opt: bool = False,
 ) -> dict[str, int]:
     """Machine code for a kernel: from this process, from disk, or compiled now.
 
@@ -236,6 +237,7 @@ def load(
             and libc's `memcpy`, `memset`, `memmove`, `syscall`, ... need not be passed.
         instance: loads with different values get copies of their own, global variables included,
             of the same cached object.
+        opt: run LLVM's own optimiser, for scalar code.
 
     Returns:
         The address of each export. The code stays valid until the process ends.
@@ -252,7 +254,7 @@ def load(
         found = _loaded.get(memo)
         if found is not None:
             return found
-        found = _load(name, key, make_ir, exports, symbols or {})
+        found = _load(name, key, make_ir, exports, symbols or {}, opt)
         _loaded[memo] = found
         return found
 
@@ -263,6 +265,7 @@ def _load(
     make_ir: Callable[[], str],
     exports: Sequence[str],
     symbols: Mapping[str, int],
+    opt: bool,
 ) -> dict[str, int]:
     whole = f"{name}\n{key}\n{_host_key()}".encode()
     path = _path(name, whole)
@@ -275,7 +278,7 @@ def _load(
         except loader.LoadError:
             _counts["rejected"] += 1
     try:
-        data = llvm.compile_object(make_ir())
+        data = llvm.compile_object(make_ir(), opt)
     except ImportError:
         _memo["no compiler"] = "yes"
         raise

@@ -34,6 +34,7 @@ _EXPORTS = ("rl_array_fits", "rl_array_of", "rl_new_array", "rl_product", "rl_ex
 _IR = """
 @_Py_NoneStruct = external global i8
 declare void @Py_IncRef(ptr)
+declare i32 @PyType_IsSubtype(ptr, ptr)
 
 ; Whether an object is exactly an ndarray of this dtype with all flags of the mask.
 define i1 @rl_array_fits(ptr %object, ptr %ndarray, ptr %dtype, i32 %mask) {
@@ -56,24 +57,19 @@ no:
   ret i1 false
 }
 
-; The array in a tensor of a class of the table that needs no record; null if it is none.
+; The array in a tensor (of the table's class or one derived) that needs no record, or null.
 define ptr @rl_array_of(ptr %tensor, ptr %table, i1 %off, i64 %edge, i64 %array) {
 entry:
   %type.at = getelementptr i8, ptr %tensor, i64 TYPE_OFFSET
   %type = load ptr, ptr %type.at
-  br label %next
-next:
-  %i = phi i64 [ CLASSES_INDEX, %entry ], [ %i2, %other ]
-  %more = icmp slt i64 %i, CLASSES_END
-  br i1 %more, label %compare, label %no
-compare:
-  %class.at = getelementptr ptr, ptr %table, i64 %i
+  %class.at = getelementptr ptr, ptr %table, i64 CLASS_INDEX
   %class = load ptr, ptr %class.at
   %same = icmp eq ptr %class, %type
   br i1 %same, label %known, label %other
 other:
-  %i2 = add i64 %i, 1
-  br label %next
+  %derived = call i32 @PyType_IsSubtype(ptr %type, ptr %class)
+  %is = icmp ne i32 %derived, 0
+  br i1 %is, label %known, label %no
 known:
   %edge.at = getelementptr i8, ptr %tensor, i64 %edge
   %record = load ptr, ptr %edge.at
@@ -178,8 +174,7 @@ def make_ir() -> str:
     for name in ("TYPE", "DATA", "NDIM", "DIMS", "STRIDES", "DESCR", "FLAGS"):
         text = text.replace(f"{name}_OFFSET", str(getattr(abi, name)))
     for name, index in (
-        ("CLASSES_INDEX", table.CLASSES),
-        ("CLASSES_END", table.CLASSES + table.MAX_CLASSES),
+        ("CLASS_INDEX", table.CLASS),
         ("NEW_INDEX", table.NEW_FROM_DESCR),
         ("NDARRAY_INDEX", table.NDARRAY),
     ):

@@ -162,7 +162,7 @@ class Writer(ArgumentWriter):
     def wrap(self, name: str, rest: list[str]) -> str:
         """A new tensor around a new array."""
         assert self.layout is not None
-        tensor = self.value(f"call ptr @PyType_GenericAlloc(ptr {self.word(table.CLASSES)}, i64 0)")
+        tensor = self.value(f"call ptr @PyType_GenericAlloc(ptr {self.word(table.CLASS)}, i64 0)")
         self.unless_null(tensor, [name, *rest])
         for i, offset in enumerate(self.layout.fields):
             value = self.word(table.FIELDS + i)
@@ -208,7 +208,7 @@ class Writer(ArgumentWriter):
         self.leave(group)
 
     def leave(self, result: str) -> None:
-        """Returns the result, after `record(result, *arguments)` if there is a history."""
+        """Returns the result, recorded first if there is a history."""
         if not self.record:
             self.add(f"ret ptr {result}")
             return
@@ -220,17 +220,10 @@ class Writer(ArgumentWriter):
         self.start(plain)
         self.add(f"ret ptr {result}")
         self.start(record)
-        count = self.value("add i64 %argc, 1")
-        values = self.value(f"alloca ptr, i64 {count}")
-        self.add(f"store ptr {result}, ptr {values}")
-        rest = self.value(f"getelementptr ptr, ptr {values}, i64 1")
-        size = self.value("mul i64 %argc, 8")
-        self.add(f"call void @llvm.memcpy.p0.p0.i64(ptr {rest}, ptr %argv, i64 {size}, i1 0)")
         answer = self.value(
-            f"call ptr @PyObject_Vectorcall(ptr {self.word(table.RECORD)}, ptr {values}, "
-            f"i64 {count}, ptr null)"
+            f"call ptr {self.word(table.RECORDER)}(ptr {self.word(table.RECORD)}, ptr %argv, "
+            f"i64 %argc, ptr {result})"
         )
-        self.add(f"call void @Py_DecRef(ptr {result})")
         self.add(f"ret ptr {answer}")
 
     def write(self) -> str:

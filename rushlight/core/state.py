@@ -12,6 +12,7 @@ class ThreadState(threading.local):
 
     grad_enabled: bool = True
     inference: bool = False
+    thread: object = None  # notices the thread's end
     recorder: object = None  # set by a capture: called with each primitive that runs
 
 
@@ -29,17 +30,42 @@ class Defaults:
 state = ThreadState()
 defaults = Defaults()
 
-# Two words that generated code looks at (see codegen.builtin.Guard), once there is some:
-# whether every call must go through Python, and the one thread in which gradients are off.
+# Words that generated code looks at (see codegen.builtin.Guard), once there is some: whether every
+# call must go through Python, the thread in which gradients are off (-1: several), anomaly mode.
 guard: Any = None
 _inference_threads = 0
+_off: set[int] = set()  # the threads in which gradients are off
+
+
+class _Thread:
+    """Lives as long as a thread that ever switched gradients off."""
+
+    def __init__(self) -> None:
+        self.ident = get_ident()
+
+    def __del__(self) -> None:
+        _off.discard(self.ident)  # another thread may get its identity
+        _publish()
+
+
+def _publish() -> None:
+    if guard is not None:
+        threads = [*_off]
+        guard[1] = 0 if not threads else threads[0] if len(threads) == 1 else -1
 
 
 def set_grad(enabled: bool) -> None:
     """Sets gradient recording for this thread. The only way to do it."""
+    if enabled is state.grad_enabled:
+        return
     state.grad_enabled = enabled
-    if guard is not None:
-        guard[1] = 0 if enabled else get_ident()
+    if enabled:
+        _off.discard(get_ident())
+    else:
+        if state.thread is None:
+            state.thread = _Thread()
+        _off.add(get_ident())
+    _publish()
 
 
 def set_inference(on: bool) -> None:
@@ -52,9 +78,17 @@ def set_inference(on: bool) -> None:
             guard[0] = _inference_threads
 
 
+def set_anomaly(on: bool, check_nan: bool) -> None:
+    """Sets anomaly mode, for all threads."""
+    defaults.anomaly, defaults.anomaly_nan = on, check_nan
+    if guard is not None:
+        guard[2] = int(on)
+
+
 def set_guard(words: Any) -> None:
     """Connects the state with the words of generated code."""
     global guard
     guard = words
     words[0] = _inference_threads
-    set_grad(state.grad_enabled)
+    words[2] = int(defaults.anomaly)
+    _publish()

@@ -154,8 +154,6 @@ class Tensor:
         return 0 if self._storage is None else self._storage.version
 
 
-# Subclasses that behave like Tensor in every operation (nn.Parameter adds itself).
-plain_subclasses: list[type[Tensor]] = []
 _new = object.__new__
 
 
