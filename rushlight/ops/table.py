@@ -22,6 +22,7 @@ from rushlight.ops import (
     counting,
     creation,
     cumulative,
+    distributions,
     elementwise,
     extremes,
     factories,
@@ -80,6 +81,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     rearrange,
     mathematics,
     factories,
+    distributions,
 )
 
 FUNCTIONS: dict[str, Any] = {}  # of torch
@@ -137,7 +139,14 @@ LAZY: dict[str, dict[str, str]] = {
     "loss": {"TORCH": "binary_cross_entropy_with_logits=torch_bce_with_logits"},
     "ctc": {"TORCH": "ctc_loss"},
     "distance": {"TORCH": "cdist cosine_similarity pairwise_distance pdist"},
-    "padding": {"TORCH": "constant_pad_nd"},
+    "padding": {"TORCH": "constant_pad_nd", "LATE": "pad"},
+    "internals": {
+        "TORCH": "_chunk_cat _log_softmax_backward_data _native_batch_norm_legit _segment_reduce "
+        "_softmax_backward_data _unsafe_masked_index _unsafe_masked_index_put_accumulate "
+        "grid_sampler_2d grid_sampler_3d hash_tensor native_group_norm nonzero_static "
+        "segment_reduce unravel_index",
+        "METHODS": "hash_tensor nonzero_static",
+    },
     "fold": {"TORCH": "channel_shuffle native_channel_shuffle pixel_shuffle pixel_unshuffle"},
     "grid": {"TORCH": "affine_grid_generator grid_sampler"},
     "recurrent": {
