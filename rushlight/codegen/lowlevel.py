@@ -7,8 +7,8 @@ What touches the interpreter's own objects is written as ordinary functions over
         c.Py_IncRef(item)
         return item
 
-and the whole file is compiled by ``compile_file``. The file is never run as Python; it is only
-imported for its name. That keeps the code checked by the usual tools and readable.
+and whole files are compiled by ``compile_files``. They are never run as Python; they import each
+other only for the checkers. That keeps the code checked by the usual tools and readable.
 
 Note: the language
     Every value is a 64-bit word; comparisons are signed. There are assignments to local names,
@@ -17,7 +17,7 @@ Note: the language
 
     c.NAME(...)      calls a C function (of CPython's API, or one that ``cache`` provides)
     c.NAME           the address of a C variable, such as ``c._Py_NoneStruct``
-    at.NAME          a number given to ``compile_file``: the offset of a field
+    at.NAME          a number given to ``compile_files``: the offset of a field
     known.NAME       a word of the table ``rl_known``, filled in before the first call
     word(p, o)       the word at byte ``o`` of ``p``; ``half`` (signed 32 bits) and ``byte`` as well
     put(p, o, v)     stores a word there; ``put_half`` its lower 32 bits
@@ -297,16 +297,20 @@ class _Function:
 
 
 class _Unit:
-    """Translates one file."""
+    """Translates files."""
 
     def __init__(
-        self, text: str, offsets: Mapping[str, int], known: Sequence[str], exports: Sequence[str]
+        self,
+        texts: Sequence[str],
+        offsets: Mapping[str, int],
+        known: Sequence[str],
+        exports: Sequence[str],
     ) -> None:
-        tree = ast.parse(text)
+        body = [statement for text in texts for statement in ast.parse(text).body]
         self.offsets, self.known, self.exports = offsets, known, exports
-        self.functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+        self.functions = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
         self.constants: dict[str, int] = {}
-        for node in tree.body:
+        for node in body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 number = ast.literal_eval(node.value)
                 if isinstance(number, int):
@@ -322,13 +326,13 @@ class _Unit:
         return "\n".join((*head, *bodies))
 
 
-def compile_file(
-    text: str, offsets: Mapping[str, int], known: Sequence[str], exports: Sequence[str]
+def compile_files(
+    texts: Sequence[str], offsets: Mapping[str, int], known: Sequence[str], exports: Sequence[str]
 ) -> str:
-    """The LLVM IR of all functions in a file.
+    """The LLVM IR of all functions in some files, which share their names.
 
     Args:
-        text: the file.
+        texts: the files.
         offsets: the values of ``at.NAME``.
         known: the names of the words of the table ``rl_known``, in order.
         exports: the functions that others call.
@@ -336,4 +340,4 @@ def compile_file(
     Raises:
         SyntaxError: for what is not in the language.
     """
-    return _Unit(text, offsets, known, exports).write()
+    return _Unit(texts, offsets, known, exports).write()

@@ -1,6 +1,6 @@
 """Machine code for running, recording and differentiating primitives, in place of Python's.
 
-``install`` loads what ``_graph_code.py`` says, tells it the offsets of all fields and the objects
+``install`` loads what ``_graph_code`` says, tells it the offsets of all fields and the objects
 that it knows, and puts its functions where the Python ones of the same names were.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from rushlight.autograd import access, engine, node
 from rushlight.codegen import builtin, cache, lowlevel, numpy_abi
 from rushlight.core import state, tensor
-from rushlight.ops import _primitive
+from rushlight.ops import _graph_code, _primitive
 
 _FIELDS: dict[type, tuple[str, ...]] = {
     tensor.Tensor: ("array", "edge", "index", "storage", "grad", "meta"),
@@ -98,13 +98,17 @@ def load(guard: Any, add: Any, add_out: Any) -> dict[str, int] | None:
     """The addresses of the functions, ready to be called; None where they cannot be had."""
     offsets = _offsets()
     known = _known(guard, add, add_out)
-    source = os.path.join(os.path.dirname(__file__), "_graph_code.py")
+    folder = os.path.dirname(str(_graph_code.__file__))
+    paths = [os.path.join(folder, f"{name}.py") for name in _graph_code.FILES]
 
     def make_ir() -> str:
-        with open(source, encoding="utf-8") as file:
-            return lowlevel.compile_file(file.read(), offsets, list(known), _EXPORTS)
+        texts = []
+        for path in paths:
+            with open(path, encoding="utf-8") as file:
+                texts.append(file.read())
+        return lowlevel.compile_files(texts, offsets, list(known), _EXPORTS)
 
-    sources = cache.emitter_hash(lowlevel, __file__, source)
+    sources = cache.emitter_hash(lowlevel, __file__, *paths)
     key = f"{sources} {sorted(offsets.items())} {list(known)} {numpy_abi.key()}"
     try:
         found = cache.load("graph", key, make_ir, _EXPORTS, opt=True)

@@ -510,7 +510,7 @@ def tensors() -> maker.TensorClass:
     found = cache.load(
         "recorder",
         RECORDER,
-        lambda: lowlevel.compile_file(RECORDER, {}, (), ["recorder"]),
+        lambda: lowlevel.compile_files([RECORDER], {}, (), ["recorder"]),
         ["recorder"],
     )
     return maker.TensorClass(
