@@ -90,6 +90,8 @@ def _product_any(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not _native_pair(a, b) or a.shape[-1] != b.shape[-2]:
         return _product_numpy(a, b)
     (ta, left), (tb, right) = _stored(a), _stored(b)
+    if left is a and right is b:  # the builtin itself refused them, for their memory or its state
+        return _product_numpy(a, b)
     product: np.ndarray = _product(ta, tb)(left, right)
     return product
 
