@@ -50,7 +50,8 @@ def _alpha(input: Tensor, p: float, feature: bool = False) -> Tensor:
     a = 1.0 / ((alpha * alpha * p + 1) * (1 - p)) ** 0.5
     kind = array.dtype.type
     shift = (noise - kind(1)) * kind(alpha * a) + kind(alpha * a * p)
-    return add(mul(input, wrap(noise * kind(a))), wrap(np.asarray(shift)))
+    scaled = np.asarray(noise * kind(a))
+    return add(mul(input, wrap(scaled)), wrap(np.asarray(shift)))
 
 
 def _apply(function: Any, input: Tensor, p: float, train: bool, feature: bool) -> Tensor:

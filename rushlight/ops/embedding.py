@@ -43,7 +43,7 @@ def _second_rule(h: Tensor, indices: Tensor, rows: int, padding: int, by_frequen
     factor = (index != padding).astype(h._array.dtype)
     if by_frequency and index.size:
         factor /= np.bincount(index.reshape(-1), minlength=rows)[index].astype(factor.dtype)
-    return mul(out, unsqueeze(wrap(factor), -1))
+    return mul(out, unsqueeze(wrap(np.asarray(factor)), -1))
 
 
 # (rows of gradients, their numbers) -> table: the sum of the rows with each number.

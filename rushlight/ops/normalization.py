@@ -62,6 +62,7 @@ def channels(x: Array) -> Array:
 
 
 def along_channels(v: Tensor, ndim: int) -> Tensor:
+    """A vector with one number for each channel, ready to meet tensors of ``ndim`` dimensions."""
     return reshape(v, (1, v._array.size) + (1,) * (ndim - 2))
 
 
