@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from rushlight.core.state import defaults
+from rushlight.kernels import conv
 
 
 def _absent(**switches: Any) -> SimpleNamespace:
@@ -24,11 +25,13 @@ class _Convolution:
 
     @property
     def exact(self) -> bool:
+        """Whether Winograd's algorithm is left alone."""
         return defaults.exact_convolution
 
     @exact.setter
     def exact(self, value: bool) -> None:
         defaults.exact_convolution = bool(value)
+        conv.exact = bool(value)
 
 
 convolution = _Convolution()

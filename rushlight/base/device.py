@@ -58,6 +58,13 @@ class device:
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return make_device, (self.type, self.index)
 
+    def __enter__(self) -> "device":
+        check_device(self)  # the CPU is where tensors are made anyway
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        pass
+
 
 def make_device(type: str, index: int | None) -> device:
     """What a pickled device is made from."""
