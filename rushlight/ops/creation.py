@@ -268,7 +268,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    dtypes.from_numpy(ndarray.dtype)
+    kind = dtypes.from_numpy(ndarray.dtype).np
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(
             "At least one stride in the given numpy array is negative, and tensors with negative "
@@ -277,6 +277,8 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         )
     if type(ndarray) is not np.ndarray:
         ndarray = ndarray.view(np.ndarray)
+    if ndarray.dtype is not kind:  # unpickled: equal to the usual object, which kernels look for
+        ndarray = ndarray.view(kind)
     return wrap(ndarray)
 
 

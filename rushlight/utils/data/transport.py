@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.autograd.node import edge_of
+from rushlight.base import dtypes
 from rushlight.core.tensor import LEAF, Tensor, wrap
 
 _SHARE_FROM_BYTES = 16384  # below, copying twice through the socket costs less than a mapping
@@ -28,6 +29,9 @@ NO_FILE, FILE = b"\0", b"\1"
 
 
 def _rebuild(array: np.ndarray, requires_grad: bool) -> Tensor:
+    kind = dtypes.from_numpy(array.dtype).np
+    if array.dtype is not kind:  # unpickled: equal to the usual object, which kernels look for
+        array = array.view(kind)
     out = wrap(array)
     if requires_grad:
         out._edge = LEAF
