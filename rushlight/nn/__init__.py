@@ -16,15 +16,14 @@ from rushlight.nn.parameter import (
 
 
 def __getattr__(name: str) -> Any:
-    if name == "parallel":
-        return importlib.import_module("rushlight.nn.parallel")
-    if name in ("DataParallel",):
-        return getattr(importlib.import_module("rushlight.nn.parallel"), name)
+    if name in ("DataParallel", "parallel"):
+        parallel = importlib.import_module("rushlight.nn.parallel")
+        return parallel if name == "parallel" else parallel.DataParallel
     raise AttributeError(f"module 'torch.nn' has no attribute '{name}'")
 
 
-__all__ = [
-    "Buffer", "DataParallel", "LinearCrossEntropyOptions", "Parameter", "UninitializedBuffer",
-    "UninitializedParameter",
-    "functional", "init", "modules", "parallel", "parameter", "utils", *_modules,
+__all__ = [  # noqa: PLE0604  (the starred names are strings)
+    "Buffer", "DataParallel", "LinearCrossEntropyOptions", "Parameter",  # noqa: F405
+    "UninitializedBuffer", "UninitializedParameter", "functional", "init", "modules",
+    "parallel", "parameter", "utils", *_modules,  # noqa: F405
 ]  # fmt: skip

@@ -161,12 +161,64 @@ def _empty(device: Any, dtype: dtypes.dtype | None) -> Tensor:
 
 # What an uninitialized tensor can do: everything else needs values and raises ValueError.
 _ALLOWED = frozenset(
-    """__class__ __dict__ __doc__ __init__ __module__ __new__ __hash__ __repr__ __str__ __deepcopy__
-    __reduce__ __reduce_ex__ __getstate__ __setattr__ __getattribute__ __format__ __eq__ __weakref__
-    _edge _grad _index _meta _storage _kind _is_buffer _is_param _like _reject persistent
-    cls_to_become materialize shape share_memory_ data dtype device grad requires_grad
-    requires_grad_ is_leaf grad_fn is_meta is_complex is_floating_point to cpu cuda half float
-    double bfloat16 char short int long set_kind""".split()
+    [
+        "__class__",
+        "__dict__",
+        "__doc__",
+        "__init__",
+        "__module__",
+        "__new__",
+        "__hash__",
+        "__repr__",
+        "__str__",
+        "__deepcopy__",
+        "__reduce__",
+        "__reduce_ex__",
+        "__getstate__",
+        "__setattr__",
+        "__getattribute__",
+        "__format__",
+        "__eq__",
+        "__weakref__",
+        "_edge",
+        "_grad",
+        "_index",
+        "_meta",
+        "_storage",
+        "_kind",
+        "_is_buffer",
+        "_is_param",
+        "_like",
+        "_reject",
+        "persistent",
+        "cls_to_become",
+        "materialize",
+        "shape",
+        "share_memory_",
+        "data",
+        "dtype",
+        "device",
+        "grad",
+        "requires_grad",
+        "requires_grad_",
+        "is_leaf",
+        "grad_fn",
+        "is_meta",
+        "is_complex",
+        "is_floating_point",
+        "to",
+        "cpu",
+        "cuda",
+        "half",
+        "float",
+        "double",
+        "bfloat16",
+        "char",
+        "short",
+        "int",
+        "long",
+        "set_kind",
+    ]
 )
 
 

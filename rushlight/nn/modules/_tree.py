@@ -144,9 +144,9 @@ class TreeMixin:
             raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
-        if strict or hasattr(parent, name):
-            if not isinstance(_get(parent, name), TreeMixin):
-                raise AttributeError(f"`{name}` is not an nn.Module")
+        must_be = strict or hasattr(parent, name)
+        if must_be and not isinstance(_get(parent, name), TreeMixin):
+            raise AttributeError(f"`{name}` is not an nn.Module")
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:

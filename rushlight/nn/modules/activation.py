@@ -561,15 +561,6 @@ class MultiheadAttention(Module):
             average_attn_weights: the mean over the heads.
             is_causal: a hint that ``attn_mask`` is the causal mask.
         """
-        key_padding_mask = F._canonical_mask(
-            mask=key_padding_mask, mask_name="key_padding_mask",
-            other_type=F._none_or_dtype(attn_mask), other_name="attn_mask",
-            target_type=query.dtype,
-        )  # fmt: skip
-        attn_mask = F._canonical_mask(
-            mask=attn_mask, mask_name="attn_mask", other_type=None, other_name="",
-            target_type=query.dtype, check_other=False,
-        )  # fmt: skip
         swap = self.batch_first and query.ndim == 3
         if swap:
             moved = query.transpose(1, 0)

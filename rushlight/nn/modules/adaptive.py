@@ -55,7 +55,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         cutoffs = list(cutoffs)
         if not cutoffs:
             raise ValueError("cutoffs should be a sequence of length larger than 0")
-        increasing = all(a < b for a, b in zip(cutoffs, cutoffs[1:]))
+        increasing = cutoffs == sorted(set(cutoffs))
         if (
             not increasing
             or cutoffs[0] <= 0

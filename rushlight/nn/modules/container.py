@@ -134,7 +134,7 @@ class Sequential(_Numbered):
         if not isinstance(other, Sequential):
             raise ValueError(
                 "add operator supports only objects of Sequential class, but "
-                f"{type(other)} is given."
+                f"<class '{typename(type(other))}'> is given."
             )
         return other
 
@@ -147,9 +147,14 @@ class Sequential(_Numbered):
 
     def _times(self, other: Any) -> int:
         if not isinstance(other, int):
-            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(other)}")
+            raise TypeError(
+                f"unsupported operand type(s) for *: <class '{typename(type(self))}'> and "
+                f"{type(other)}"
+            )
         if other <= 0:
-            raise ValueError(f"Non-positive multiplication factor {other} for {type(self)}")
+            raise ValueError(
+                f"Non-positive multiplication factor {other} for <class '{typename(type(self))}'>"
+            )
         return other
 
     def __mul__(self, other: int) -> "Sequential":
@@ -471,7 +476,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of ``key``, or ``default``."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401  (this is that method)
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> "ParameterDict":
         """A new one with ``default`` for each key."""

@@ -59,9 +59,8 @@ class LazyModuleMixin:
         module: Any = self
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
             found = state_dict.get(prefix + name)
-            if found is not None and tensor is not None:
-                if is_lazy(tensor) and not is_lazy(found):
-                    tensor.materialize(found.shape)
+            if found is not None and is_lazy(tensor) and not is_lazy(found):
+                tensor.materialize(found.shape)
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
         """Gives the parameters their shapes; for subclasses."""

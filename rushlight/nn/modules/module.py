@@ -292,10 +292,10 @@ class Module(StateMixin, TreeMixin):
             found = fields["_parameters"]
             if name in found:
                 return found[name]
-            found = fields["_modules"] if "_modules" in fields else ()
+            found = fields.get("_modules", ())
             if name in found:
                 return found[name]
-            found = fields["_buffers"] if "_buffers" in fields else ()
+            found = fields.get("_buffers", ())
             if name in found:
                 return found[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")

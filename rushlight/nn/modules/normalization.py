@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from rushlight.core.tensor import Tensor
+import numpy as np
+
+from rushlight.autograd.function import Function
+from rushlight.core.tensor import Tensor, wrap
 from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.modules.module import Module
@@ -48,13 +51,47 @@ class CrossMapLRN2d(_ResponseNorm):
     def forward(self, input: Any) -> Tensor:
         if input.ndim != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
-        before = int((self.size - 1) / 2)
-        square = F.pad(input * input, (0, 0, 0, 0, before, self.size - 1 - before))
-        channels = input.shape[1]
-        total = square.narrow(1, 0, channels)
-        for i in range(1, self.size):
-            total = total + square.narrow(1, i, channels)
-        return input * (total * (self.alpha / self.size) + self.k) ** -self.beta
+        return _CrossMap.apply(input, self.size, self.alpha, self.beta, self.k)  # type: ignore[no-any-return]
+
+
+class _CrossMap(Function):
+    """The sums of CrossMapLRN2d, with PyTorch's windows.
+
+    Going forward, the first channel stays in all windows once it entered; going back, windows are
+    those of the formula. Results are PyTorch's only if both are kept so.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+        x = input._array
+        channels = x.shape[1]
+        reach = int((size - 1) / 2 + 1)
+        square = x * x
+        sums = np.empty_like(x)
+        for c in range(channels):
+            low = max(c - reach + 1, 0)
+            sums[:, c] = square[:, low : c + reach].sum(1)
+            if low > 0:
+                sums[:, c] += square[:, 0]
+        scale = sums * (alpha / size) + k
+        output = wrap(scale**-beta * x)
+        ctx.save_for_backward(input, output)
+        ctx.scale, ctx.size, ctx.factor, ctx.beta = scale, size, 2 * alpha * beta / size, beta
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> Any:
+        x, output = [t._array for t in ctx.saved_tensors]
+        g, size, channels = grad_output._array, ctx.size, x.shape[1]
+        ratio = np.zeros((x.shape[0], channels + size - 1, *x.shape[2:]), x.dtype)
+        start = int(size - (size - 1) / 2)
+        ratio[:, start : start + channels] = (g * output / ctx.scale)[
+            :, : channels + size - 1 - start
+        ]
+        grad = ctx.scale**-ctx.beta * g
+        for c in range(channels):
+            grad[:, c] -= ctx.factor * x[:, c] * ratio[:, c : c + size].sum(1)
+        return wrap(grad), None, None, None, None
 
 
 def _affine(module: Any, shape: Any, affine: bool, bias: bool, device: Any, dtype: Any) -> None:

@@ -152,17 +152,27 @@ class TransformerEncoderLayer(Module):
         return self.dropout2(x)
 
 
+def _as_numbers(mask: Any, name: str, src: Tensor) -> Any:
+    """A mask of bools (True: not seen) as numbers to add."""
+    if mask is None:
+        return None
+    if mask.dtype.is_floating_point:
+        return mask
+    if mask._array.dtype != np.bool_:
+        raise AssertionError(f"only bool and floating types of {name} are supported")
+    kind = src.dtype.np.type
+    return wrap(np.where(mask._array, kind(-np.inf), kind(0)))
+
+
 def _canonical_masks(padding: Any, mask: Any, padding_name: str, name: str, src: Tensor) -> Any:
-    """Both masks as numbers to be added to the scores."""
-    padding = F._canonical_mask(
-        mask=padding, mask_name=padding_name, other_type=F._none_or_dtype(mask), other_name=name,
-        target_type=src.dtype,
-    )  # fmt: skip
-    mask = F._canonical_mask(
-        mask=mask, mask_name=name, other_type=None, other_name="", target_type=src.dtype,
-        check_other=False,
-    )  # fmt: skip
-    return padding, mask
+    """Both masks as numbers to add; a warning if they are of different kinds."""
+    if padding is not None and mask is not None and padding.dtype is not mask.dtype:
+        warnings.warn(
+            f"Support for mismatched {padding_name} and {name} is deprecated. Use same type for "
+            "both instead.",
+            stacklevel=4,
+        )
+    return _as_numbers(padding, padding_name, src), _as_numbers(mask, name, src)
 
 
 class TransformerDecoderLayer(Module):
