@@ -40,7 +40,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape} "
         )
-    values = relu(add(mul(neg(target), sub(input1, input2)), margin))
+    values = late.clamp(add(mul(neg(target), sub(input1, input2)), margin), 0)
     return reduce_loss(values, reduction)
 
 
@@ -55,7 +55,7 @@ def hinge_embedding_loss(
     """``x`` for similar pairs (y = 1), ``max(0, margin - x)`` for others (y = -1)."""
     reduction = reduction_name(size_average, reduce, reduction)
     zero = wrap(np.zeros((), input._array.dtype))
-    apart = late.where(late.ne(target, 1), relu(sub(margin, input)), zero)
+    apart = late.where(late.ne(target, 1), late.clamp(sub(margin, input), 0), zero)
     near = late.where(late.ne(target, -1), input, zero)
     return reduce_loss(add(apart, near), reduction)
 
@@ -90,7 +90,7 @@ def cosine_embedding_loss(
     cosine = div(product, sqrt(mul(first, second)))
     zero = wrap(np.zeros((), cosine._array.dtype))
     near = late.where(late.eq(target, 1), sub(1, cosine), zero)
-    apart = late.where(late.eq(target, -1), relu(sub(cosine, margin)), zero)
+    apart = late.where(late.eq(target, -1), late.clamp(sub(cosine, margin), 0), zero)
     return reduce_loss(add(near, apart), reduction)
 
 
@@ -267,7 +267,7 @@ def _triplet(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = late.minimum(far, distance(positive, negative))
-    return reduce_loss(relu(add(sub(near, far), margin)), reduction)
+    return reduce_loss(late.clamp(add(sub(near, far), margin), 0), reduction)
 
 
 def triplet_margin_with_distance_loss(
