@@ -188,7 +188,8 @@ def native_batch_norm(
     else:
         empty = wrap(np.zeros(0, out[1]._array.dtype))
         return out[0], empty, empty
-    return out[0], wrap(out[1]._array), wrap(out[2]._array)
+    of = (input if weight is None else weight)._array.dtype
+    return out[0], *(wrap(t._array.astype(of, copy=False)) for t in out[1:])
 
 
 def batch_norm(

@@ -204,7 +204,8 @@ def native_layer_norm(
         if v is not None and v._array.dtype != kind and kind.itemsize != 2:
             raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
     y, average, inverse = apply(LAYER_NORM, (input, weight, bias), nd, float(eps))
-    return y, wrap(average._array), wrap(inverse._array)
+    of = kind if weight is None else weight._array.dtype
+    return y, *(wrap(t._array.astype(of, copy=False)) for t in (average, inverse))
 
 
 def layer_norm(
