@@ -109,16 +109,16 @@ def amin(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = 
 
 def argmax(input: Tensor, dim: int | None = None, *, keepdim: bool = False, dtype: Any = None,
            mask: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The place of the largest of the elements that count."""
-    x = _cast(input, dtype)
-    return F["argmax"](_fill(x, mask, _lowest(x.dtype)), dim, keepdim)  # type: ignore[no-any-return]
+    """The place of the largest of the elements that count, as a number of the input's dtype."""
+    found = F["argmax"](_fill(input, mask, _lowest(input.dtype)), dim, keepdim)
+    return _cast(found, dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def argmin(input: Tensor, dim: int | None = None, *, keepdim: bool = False, dtype: Any = None,
            mask: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The place of the smallest of the elements that count."""
-    x = _cast(input, dtype)
-    return F["argmin"](_fill(x, mask, _highest(x.dtype)), dim, keepdim)  # type: ignore[no-any-return]
+    """The place of the smallest of the elements that count, as a number of the input's dtype."""
+    found = F["argmin"](_fill(input, mask, _highest(input.dtype)), dim, keepdim)
+    return _cast(found, dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def _count(x: Tensor, dims: tuple[int, ...], keepdim: bool, mask: Tensor | None) -> Tensor:

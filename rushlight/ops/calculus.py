@@ -38,10 +38,10 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap_dim(dim, input._array.ndim)
+    if n == 0:
+        return late.clone(input)  # type: ignore[no-any-return]
     parts = [p for p in (prepend, input, append) if p is not None]
     x = late.cat(parts, dim) if len(parts) > 1 else input
-    if n == 0:
-        return x.clone() if x is input else x  # type: ignore[attr-defined, no-any-return]
     for _ in range(min(n, x._array.shape[dim])):
         size = x._array.shape[dim]
         if size == 0:
@@ -229,7 +229,7 @@ def cov(
         delta = sub(x, center)
         product = matmul(delta, conj(mT(delta)))
     else:
-        weights = cast(weights, x.dtype) if weights.dtype.category < 2 else weights
+        weights = cast(weights, dtypes.from_numpy(x._array.real.dtype))
         total = sum(weights)
         center = div(sum(mul(x, weights), 1, keepdim=True), total)
         norm = total
@@ -242,7 +242,7 @@ def cov(
         delta = sub(x, center)
         product = matmul(mul(delta, weights), conj(mT(delta)))
     result = div(product, norm)
-    return late.squeeze(result) if input._array.ndim < 2 else result  # type: ignore[no-any-return]
+    return late.squeeze(result)  # type: ignore[no-any-return]
 
 
 def corrcoef(input: Tensor) -> Tensor:

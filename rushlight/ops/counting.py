@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.base import dtypes
+from rushlight.base.quiet import quiet
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._dispatch import wrap_dim, write_out
 from rushlight.ops._promote import result_type as promoted
@@ -219,11 +220,42 @@ def _edges(array: np.ndarray, bins: Any, span: Any) -> np.ndarray:
     if isinstance(bins, Tensor):
         return bins._array
     low, high = (float(span[0]), float(span[1])) if span is not None else (0.0, 0.0)
-    if span is None and array.size:
-        low, high = float(array.min()), float(array.max())
+    if span is None:
+        low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
     return np.linspace(low, high, int(bins) + 1).astype(array.dtype)
+
+
+def _first_above(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The place of the first edge above each value, by bisection even if ``edges`` is unordered."""
+    first = np.zeros(values.shape, np.int64)
+    left = np.full(values.shape, edges.size)
+    while left.any():
+        half = left // 2
+        middle = np.minimum(first + half, edges.size - 1)
+        right = (left > 0) & ~(values < edges[middle])
+        first = np.where(right, middle + 1, first)
+        left = np.where(right, left - half - 1, half)
+    return first
+
+
+@quiet
+def _counted(points: np.ndarray, edges: list[np.ndarray], weights: Any, density: bool) -> np.ndarray:
+    """How many of the points (rows) are in each cell; the last edge belongs to the last cell."""
+    shape = tuple([e.size - 1 for e in edges])
+    inside, places = np.ones(points.shape[0], bool), []
+    for column, e in zip(points.T, edges, strict=True):
+        inside &= (column >= e[0]) & (column <= e[-1])
+        places.append(np.minimum(_first_above(e, column) - 1, e.size - 2))
+    flat = np.ravel_multi_index([p[inside] for p in places], shape)
+    weights = None if weights is None else weights[inside]
+    counts = np.bincount(flat, weights, int(np.prod(shape))).astype(points.dtype).reshape(shape)
+    if density:
+        counts = counts / counts.sum()
+        for i, e in enumerate(edges):
+            counts = counts / np.diff(e).reshape((-1,) + (1,) * (len(edges) - 1 - i))
+    return counts
 
 
 def histogram(
@@ -246,8 +278,8 @@ def histogram(
     array = input._array.reshape(-1)
     edges = _edges(array, bins, range)
     weights = None if weight is None else weight._array.reshape(-1)
-    counts = np.histogram(array, edges, weights=weights, density=density)[0]
-    pair = HistogramResult(wrap(counts.astype(array.dtype)), wrap(np.array(edges)))
+    counts = _counted(array[:, None], [edges], weights, density)
+    pair = HistogramResult(wrap(counts), wrap(np.array(edges)))
     return pair if out is None else HistogramResult(*write_out(out, tuple(pair)))
 
 
@@ -273,10 +305,8 @@ def histogramdd(
         span = None if range is None else (range[2 * i], range[2 * i + 1])
         edges.append(_edges(points[:, i], b, span))
     weights = None if weight is None else weight._array.reshape(-1)
-    counts = np.histogramdd(points, edges, weights=weights, density=density)[0]
-    return HistogramddResult(
-        wrap(counts.astype(points.dtype)), tuple([wrap(np.array(e)) for e in edges])
-    )
+    counts = _counted(points, edges, weights, density)
+    return HistogramddResult(wrap(counts), tuple([wrap(np.array(e)) for e in edges]))
 
 
 def isin(

@@ -61,5 +61,5 @@ def _copied(input: Tensor, src: Tensor) -> Tensor:
     return apply1(COPY, src)
 
 
-TORCH = "fill"
+TORCH = "fill fill_ zero_"
 METHODS = "copy_ fill_ zero_"

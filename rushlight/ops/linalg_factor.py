@@ -274,14 +274,25 @@ def _eigh(a: np.ndarray, uplo: str) -> Any:
 def _eigh_rule(g: Any, out: Any) -> Tensor:
     gl, gv, (values, v) = g[0], g[1], out
     vh = mh(v)
+    if gv is None:
+        return matmul(mul(v, unsqueeze(cast(gl, v.dtype), -2)), vh)
     inner = matmul(vh, gv)
+    inner = mul(sub(inner, mh(inner)), 0.5)
     gaps = sub(unsqueeze(values, -2), unsqueeze(values, -1))
     gaps = late.masked_fill(gaps, wrap(np.eye(v._array.shape[-1], dtype=bool)), float("inf"))
-    inner = add(div(inner, gaps), late.diag_embed(cast(gl, v.dtype)))
+    inner = div(inner, gaps)
+    if gl is not None:
+        inner = add(inner, late.diag_embed(cast(gl, v.dtype)))
     return matmul(v, matmul(inner, vh))
 
 
-EIGH = Primitive("linalg_eigh", quiet(_eigh), params=("uplo",), vjp={"input": _eigh_rule})
+EIGH = Primitive(
+    "linalg_eigh",
+    quiet(_eigh),
+    params=("uplo",),
+    vjp={"input": _eigh_rule},
+    materialize=False,
+)
 
 
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
@@ -314,18 +325,23 @@ def _eig(a: np.ndarray) -> Any:
 def _eig_rule(g: Any, out: Any, input: Tensor) -> Tensor:
     gl, gv, (values, v) = g[0], g[1], out
     vh = mh(v)
+    if gv is None:
+        grad = late.linalg_solve(vh, mul(unsqueeze(gl, -1), vh))
+        return late.real(grad) if input._array.dtype.kind != "c" else grad  # type: ignore[no-any-return]
     vhgv = matmul(vh, gv)
     diagonal = late.real(late.diagonal(vhgv, 0, -2, -1))
     overlap = matmul(vh, v)
     inner = sub(vhgv, mul(overlap, unsqueeze(diagonal, -2)))
     gaps = conj(sub(unsqueeze(values, -2), unsqueeze(values, -1)))
     gaps = late.masked_fill(gaps, wrap(np.eye(v._array.shape[-1], dtype=bool)), float("inf"))
-    inner = add(div(inner, gaps), late.diag_embed(gl))
+    inner = div(inner, gaps)
+    if gl is not None:
+        inner = add(inner, late.diag_embed(gl))
     grad = late.linalg_solve(vh, matmul(inner, vh))
     return late.real(grad) if input._array.dtype.kind != "c" else grad  # type: ignore[no-any-return]
 
 
-EIG = Primitive("linalg_eig", quiet(_eig), vjp={"input": _eig_rule})
+EIG = Primitive("linalg_eig", quiet(_eig), vjp={"input": _eig_rule}, materialize=False)
 
 
 def eig(A: Tensor, *, out: Any = None) -> Any:
@@ -362,8 +378,12 @@ def _svd(a: np.ndarray, full: bool) -> Any:
 def _svd_rule(g: Any, out: Any, input_shape: tuple[int, ...]) -> Tensor:
     m, n = input_shape[-2:]
     k = min(m, n)
-    gu, gs, gvh = g[0][..., :k], g[1], g[2][..., :k, :]
+    gu, gs, gvh = g
     u, s, vh = out[0][..., :k], out[1], out[2][..., :k, :]
+    if gu is None and gvh is None:
+        return matmul(mul(u, unsqueeze(cast(gs, u.dtype), -2)), vh)
+    gu = late.zeros_like(u) if gu is None else gu[..., :k]
+    gvh = late.zeros_like(vh) if gvh is None else gvh[..., :k, :]
     v, gv = mh(vh), mh(gvh)
     square = mul(s, s)
     gaps = sub(unsqueeze(square, -2), unsqueeze(square, -1))
@@ -371,7 +391,8 @@ def _svd_rule(g: Any, out: Any, input_shape: tuple[int, ...]) -> Tensor:
     left, right = matmul(mh(u), gu), matmul(mh(v), gv)
     skew_u, skew_v = div(sub(left, mh(left)), gaps), div(sub(right, mh(right)), gaps)
     inner = add(mul(skew_u, unsqueeze(s, -2)), mul(unsqueeze(s, -1), skew_v))
-    inner = add(inner, late.diag_embed(cast(gs, u.dtype)))
+    if gs is not None:
+        inner = add(inner, late.diag_embed(cast(gs, u.dtype)))
     if u._array.dtype.kind == "c":
         phase = mul(late.diagonal(sub(left, mh(left)), 0, -2, -1), 0.5)
         inner = add(inner, late.diag_embed(div(phase, s)))
@@ -385,7 +406,9 @@ def _svd_rule(g: Any, out: Any, input_shape: tuple[int, ...]) -> Tensor:
     return grad
 
 
-SVD = Primitive("linalg_svd", quiet(_svd), params=("full",), vjp={"input": _svd_rule})
+SVD = Primitive(
+    "linalg_svd", quiet(_svd), params=("full",), vjp={"input": _svd_rule}, materialize=False
+)
 
 
 def svd(
@@ -611,9 +634,9 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False, out: Any = None) -> Any:
 
 
 def _ldl_solve(ld: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -> Any:
-    if 0 in b.shape:
-        return b.copy()
     lead = np.broadcast_shapes(ld.shape[:-2], b.shape[:-2])
+    if 0 in lead or 0 in b.shape:
+        return np.zeros((*lead, *b.shape[-2:]), b.dtype)
     ld = np.broadcast_to(ld, (*lead, *ld.shape[-2:]))
     b = np.broadcast_to(b, (*lead, *b.shape[-2:]))
     pivots = np.broadcast_to(pivots, (*lead, pivots.shape[-1]))

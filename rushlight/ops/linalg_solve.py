@@ -415,6 +415,10 @@ def logdet(input: Tensor) -> Tensor:
 def _pinv(a: np.ndarray, cutoff: np.ndarray, hermitian: bool) -> Any:
     if a.size == 0:
         return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
+    if hermitian:  # only the lower triangle counts
+        diagonal = np.eye(a.shape[-1]) * a.real
+        lower = np.tril(a, -1)
+        a = (lower + np.conj(np.swapaxes(lower, -1, -2)) + diagonal).astype(a.dtype)
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     large = s > cutoff[..., None]
     inverse = np.where(large, 1 / np.where(large, s, 1), 0)
@@ -479,14 +483,10 @@ def pinv(
         rcond, rtol: singular values below this times the largest count as zero (default: the
             larger dimension times the dtype's eps).
         atol: singular values below this count as zero.
-        hermitian: accepted; the result is the same.
+        hermitian: only the lower triangle is read.
     """
     check_matrix("linalg.pinv", A)
     found = cutoff(A, atol, rtol if rtol is not None else rcond)
-    if hermitian:
-        lower = late.tril(A, -1)
-        real = late.diag_embed(late.diagonal(A, 0, -2, -1))
-        A = add(add(lower, mh(lower)), real)
     return _to_out(apply1(PINV, A, found, hermitian), out)
 
 

@@ -222,6 +222,10 @@ for _name, _inplace in {
     OPERATORS[f"__i{_name}__"] = METHODS[_inplace]
 OPERATORS.update(protocols.operators(_or_not_implemented, _reversed_operands))
 
+OPERATORS["__div__"] = OPERATORS["__truediv__"]  # old names that PyTorch still has
+OPERATORS["__rdiv__"] = OPERATORS["__rtruediv__"]
+OPERATORS["__idiv__"] = OPERATORS["__itruediv__"]
+
 PROPERTIES: dict[str, Any] = {
     "requires_grad": property(access.get_requires_grad, access.set_requires_grad),
     "grad": property(access.get_grad, access.set_grad, lambda t: access.set_grad(t, None)),

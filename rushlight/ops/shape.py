@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.base import dtypes
 from rushlight.base.dtypes import SCALAR_TYPE_NAMES
 from rushlight.core.tensor import Tensor, View
 from rushlight.ops._dispatch import shape_args, wrap_dim, wrap_dims
 from rushlight.ops._primitive import Primitive, apply1, apply_view
+from rushlight.ops._promote import cast
 
 ndarray = np.ndarray
 
@@ -246,8 +248,11 @@ def _sum_to(array: ndarray, shape: tuple[int, ...]) -> ndarray:
     axes = tuple(range(lead)) + tuple(
         [i + lead for i, n in enumerate(shape) if n == 1 and array.shape[i + lead] != 1]
     )
-    out = array.sum(axis=axes, keepdims=True, dtype=array.dtype) if axes else array
-    return np.asarray(out).reshape(shape)
+    if not axes:
+        return array.reshape(shape)
+    low = array.dtype.itemsize <= 2 and array.dtype.kind in "fV"
+    out = array.sum(axis=axes, keepdims=True, dtype=np.float32 if low else array.dtype)
+    return np.asarray(out).astype(array.dtype, copy=False).reshape(shape)
 
 
 SUM_TO_SIZE = Primitive(
@@ -267,9 +272,11 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
         tensor([[2., 2., 2.]])
     """
     wanted = shape_args(size)
-    if wanted == input._array.shape:
-        return input
     have = input._array.shape
+    if input._array.dtype.kind in "iub" and (not wanted or wanted != have):
+        input = cast(input, dtypes.int64)
+    if wanted == have:
+        return input
     lead = len(have) - len(wanted)
     if lead < 0 or any(n not in (1, have[i + lead]) for i, n in enumerate(wanted)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(have)}}}.")

@@ -302,7 +302,8 @@ def stft(
     found = fourier.rfft(frames, norm=norm) if half else fourier.fft(frames, norm=norm)
     found = transpose(found, 1, 2)
     found = late.squeeze(found, 0) if single else found
-    return found if return_complex or is_complex else late.view_as_real(found)  # type: ignore[no-any-return]
+    wanted = is_complex if return_complex is None else return_complex
+    return found if wanted else late.view_as_real(found)  # type: ignore[no-any-return]
 
 
 def istft(
