@@ -36,4 +36,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'torch.optim' has no attribute '{name}'")
 
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", *_MODULES, *_RARE]
+__all__ = [  # noqa: PLE0604  (the starred names are strings)
+    "SGD", "Adam", "AdamW", "Optimizer", "RMSprop", *_MODULES, *_RARE,
+]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from rushlight.optim.optimizer import (
     Optimizer,
     _number,

@@ -36,8 +36,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
 
     Examples::
 
-        >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[5, 10])
-        >>> layer(torch.zeros(4, 8), torch.tensor([0, 6, 3, 19])).output.shape
+        >>> layer = nn.AdaptiveLogSoftmaxWithLoss(16, 20, cutoffs=[5, 10])
+        >>> layer(torch.zeros(4, 16), torch.tensor([0, 6, 3, 19])).output.shape
         torch.Size([4])
     """
 

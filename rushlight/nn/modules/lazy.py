@@ -12,15 +12,6 @@ class LazyModuleMixin:
     """Makes a module lazy: its first call runs ``initialize_parameters`` with the same arguments.
 
     After that the module becomes an ordinary one, of the class ``cls_to_become``.
-
-    Examples::
-
-        >>> layer = nn.LazyLinear(2)
-        >>> layer
-        LazyLinear(in_features=0, out_features=2, bias=True)
-        >>> out = layer(torch.ones(1, 5))
-        >>> layer
-        Linear(in_features=5, out_features=2, bias=True)
     """
 
     cls_to_become: Any = None

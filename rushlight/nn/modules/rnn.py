@@ -12,8 +12,8 @@ from typing import Any
 from rushlight.core.tensor import Tensor
 from rushlight.nn import init
 from rushlight.nn.modules.module import Module
+from rushlight.nn.packed import PackedSequence
 from rushlight.nn.parameter import Parameter
-from rushlight.nn.utils.rnn import PackedSequence
 from rushlight.ops._late import late
 from rushlight.ops.creation import empty, zeros
 

@@ -25,7 +25,7 @@ _LAZY = {
     "fuse_linear_bn_weights": "fusion",
     "skip_init": "init",
 }
-_MODULES = ("fusion", "parametrizations", "parametrize", "prune", "stateless")
+_MODULES = ("fusion", "parametrizations", "parametrize", "stateless")
 
 
 def __getattr__(name: str) -> Any:
