@@ -65,7 +65,11 @@ def set_grad(enabled: bool) -> None:
         if state.thread is None:
             state.thread = _Thread()
         _off.add(get_ident())
-    _publish()
+    if guard is not None:
+        if not _off:
+            guard[1] = 0
+        else:
+            _publish()
 
 
 def set_inference(on: bool) -> None:

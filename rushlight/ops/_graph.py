@@ -34,7 +34,7 @@ _PREFIX: dict[type, str] = {
     _primitive.Plan: "plan_",
 }  # fmt: skip
 _ENTRIES = ("rl_apply1", "rl_apply2", "rl_apply", "rl_apply_view", "rl_walk", "rl_backward")
-_EXPORTS = (*_ENTRIES, "rl_record", "rl_known")
+_EXPORTS = (*_ENTRIES, "rl_attach_call", "rl_record", "rl_known")
 
 
 def _offsets() -> dict[str, int]:
@@ -126,6 +126,8 @@ def install(found: dict[str, int]) -> None:
     for name in ("apply1", "apply2", "apply", "apply_view"):
         old = getattr(_primitive, name)
         _rebind(name, old, builtin.function(name, found[f"rl_{name}"], old.__doc__))
+    attach = _primitive.attach
+    _rebind("attach", attach, builtin.function("attach", found["rl_attach_call"], attach.__doc__))
     engine.native.walk = builtin.function("walk", found["rl_walk"], None)
     backward = access.tensor_backward
     tensor.Tensor.backward = builtin.descriptor(  # type: ignore[attr-defined]

@@ -277,6 +277,22 @@ def rl_record(primitive: int, inputs: int, count: int, out: int, fallback: int) 
     return out
 
 
+def rl_attach_call(self: int, args: int, n: int) -> int:
+    """``attach(primitive, inputs, params, out)``."""
+    status = PYTHON
+    if n == 4 and recording() == 1 and word(word(args, 8), at.type) == c.PyTuple_Type:
+        inputs = word(args, 8)
+        count = word(inputs, at.tuple_size)
+        params = word(args, 16)
+        status = rl_attach(word(args, 0), inputs + at.tuple_items, count, params, word(args, 24))
+    if status == PYTHON:
+        return c.PyObject_Vectorcall(known.attach, args, n, 0)
+    if status:
+        return 0
+    c.Py_IncRef(c._Py_NoneStruct)
+    return c._Py_NoneStruct
+
+
 def attach_python(primitive: int, inputs: int, count: int, params: int, out: int) -> int:
     """The general way to record."""
     group = tuple_of(inputs, count)
