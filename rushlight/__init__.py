@@ -79,7 +79,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_SUBMODULES, *_LAZY})
 
 
-__all__ = [
+__all__ = [  # noqa: PLE0604
     "Size", "Tensor", "__version__", "device", "dtype", "enable_grad", "inference_mode",
     "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled", *_FUNCTIONS,
     *_ROOT,

@@ -27,6 +27,7 @@ class Helpers:
     ones_like: Any
     sum_to_size: Any
     to_dtype: Any
+    stack: Any
 
 
 helpers = Helpers()
@@ -387,11 +388,13 @@ def grad(
         create_graph: record the backward pass itself, for higher derivatives.
         allow_unused: return None for an input that the outputs do not depend on, instead of
             raising RuntimeError.
-        is_grads_batched: not supported; use ``torch.func.vmap``.
+        is_grads_batched: ``grad_outputs`` have one more dimension, the first: for each of their
+            slices the gradients are computed, and stacked.
         materialize_grads: return zeros instead of None.
     """
     if is_grads_batched:
-        raise NotImplementedError("rushlight does not support is_grads_batched=True")
+        return _batched_grad(outputs, inputs, grad_outputs, retain_graph, create_graph,
+                             allow_unused, materialize_grads)  # fmt: skip
     outs, ins = _as_tuple(outputs), _as_tuple(inputs)
     starts = _as_tuple(grad_outputs) if grad_outputs is not None else (None,) * len(outs)
     if allow_unused is None:
@@ -412,3 +415,26 @@ def grad(
                 helpers.zero_(zeros)
                 found[i] = zeros
     return tuple(found)
+
+
+def _batched_grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any,
+    retain_graph: bool | None,
+    create_graph: bool,
+    allow_unused: bool | None,
+    materialize_grads: bool,
+) -> tuple[Tensor | None, ...]:
+    """``grad`` for each slice of ``grad_outputs``, stacked."""
+    starts = _as_tuple(grad_outputs)
+    count = len(starts[0]._array)
+    keep = create_graph if retain_graph is None else retain_graph
+    rows = []
+    for i in range(count):
+        seeds = [None if t is None else t[i] for t in starts]
+        retain = keep or i + 1 < count
+        rows.append(grad(outputs, inputs, seeds, retain, create_graph, allow_unused, False,
+                         materialize_grads))  # fmt: skip
+    columns: Any = zip(*rows)
+    return tuple([None if c[0] is None else helpers.stack(list(c)) for c in columns])

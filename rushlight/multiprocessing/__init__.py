@@ -45,7 +45,7 @@ def __getattr__(name: str) -> Any:
     return getattr(_multiprocessing, name)
 
 
-__all__ = [
+__all__ = [  # noqa: PLE0604
     "ProcessContext", "ProcessException", "ProcessExitedException", "ProcessRaisedException",
     "SpawnContext", "get_all_sharing_strategies", "get_sharing_strategy", "set_sharing_strategy",
     "spawn", "start_processes", *_names,

@@ -228,3 +228,4 @@ helpers.zero_ = fill.zero_
 helpers.ones_like = creation.ones_like
 helpers.sum_to_size = shape.sum_to_size
 helpers.to_dtype = cast
+helpers.stack = joining.stack
