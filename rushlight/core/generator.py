@@ -17,6 +17,7 @@ import numpy as np
 
 from rushlight.base.device import check_device, cpu, device
 from rushlight.core.tensor import Tensor, wrap
+from rushlight.kernels import random as kernels
 
 DEFAULT_SEED = 67280421310721  # c10::detail::default_rng_seed_val
 STATE_BYTES = 5056
@@ -37,7 +38,16 @@ class Generator:
         tensor([0.4963, 0.7682])
     """
 
-    __slots__ = ("__weakref__", "_bits", "_fill", "_raw", "_seed", "float_normal", "normal")
+    __slots__ = (
+        "__weakref__",
+        "_bits",
+        "_fill",
+        "_place",
+        "_raw",
+        "_seed",
+        "float_normal",
+        "normal",
+    )
     __module__ = "torch._C"
 
     def __init__(self, device: Any = "cpu") -> None:
@@ -45,6 +55,7 @@ class Generator:
         self._bits: Any = None
         self._raw: Any = None
         self._fill: Any = None
+        self._place: int | None = None
         self._seed = DEFAULT_SEED
         self.normal: float | None = None  # the second value of a Box-Muller pair
         self.float_normal: float | None = None
@@ -66,6 +77,14 @@ class Generator:
             self._raw = found.random_raw
             self._fill = NumPyGenerator(found).integers
         return found
+
+    def address(self) -> int:
+        """Where the state lies, for the kernels that draw; 0 where there is no generated code."""
+        place = self._place
+        if place is None:
+            bits = self.bits()
+            place = self._place = bits.ctypes.state_address if kernels.available() else 0
+        return place
 
     def word(self) -> int:
         """The next 32-bit word."""

@@ -12,28 +12,33 @@ import numpy as np
 
 from rushlight.core.generator import Generator
 from rushlight.core.quiet import quiet
+from rushlight.kernels import random as kernels
 
 ndarray = np.ndarray
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 _TWO_PI = 2 * math.pi
 _STEP = np.float32(2.0**-24)
 _CHUNK = 1 << 15
+_FEW = 16  # pairs of normal values below which Python's arithmetic costs less than NumPy's
 _WIDE_RANGE = 1 << 28  # from here on, two words make one integer
 
 
 def uniform(g: Generator, count: int, kind: np.dtype) -> ndarray:
     """``count`` numbers in [0, 1): float64 from two words each, else float32 from one."""
+    wide = F64 if kind == F64 else F32
+    place = g.address()
+    if place:
+        out = np.empty(count, wide)
+        return kernels.uniform(out, place, 0.0, 1.0) if count else out  # type: ignore[no-any-return]
+    return _uniform_numpy(g, count, wide)
+
+
+def _uniform_numpy(g: Generator, count: int, kind: np.dtype) -> ndarray:
     if kind == F64:
         words = g.words64(count)
         words &= np.uint64((1 << 53) - 1)
         out = words.astype(F64)
         out *= 2.0**-53
-        return out
-    if count <= _CHUNK:
-        words = g.words(count)
-        words &= 0xFFFFFF
-        out = words.astype(F32)
-        out *= _STEP
         return out
     out = np.empty(count, F32)
     for start in range(0, count, _CHUNK):  # in pieces that stay in the processor's cache
@@ -45,14 +50,39 @@ def uniform(g: Generator, count: int, kind: np.dtype) -> ndarray:
     return out
 
 
-def uniform_between(g: Generator, count: int, kind: np.dtype, low: float, high: float) -> ndarray:
-    """``count`` numbers in [low, high), scaled in the precision they are drawn in."""
-    out = uniform(g, count, kind)
-    if low != 0.0 or high != 1.0:
-        a, b = out.dtype.type(low), out.dtype.type(high)
-        out *= b - a
-        out += a
-    return out
+def _place_of(g: Generator, array: ndarray) -> int:
+    """The address of the state, if a kernel can fill ``array``; else 0."""
+    plain = array.flags.c_contiguous and array.dtype in (F32, F64) and array.size
+    return g.address() if plain else 0
+
+
+def fill_uniform(array: ndarray, g: Generator, low: float, high: float) -> None:
+    """Replaces the values of ``array`` by numbers in [low, high), scaled in their precision."""
+    kind = array.dtype
+    real = F64 if kind == F64 else F32
+    width = float(real.type(high) - real.type(low))
+    place = _place_of(g, array)
+    if place:
+        kernels.uniform(array, place, float(low), width)
+        return
+    values = uniform(g, array.size, kind)
+    if low != 0.0 or high != 1.0:  # the product is not rounded before the sum
+        values = (values.astype(F64) * width + float(real.type(low))).astype(real)
+    put(array, narrow(values, kind, low, high) if kind.itemsize <= 2 else values)
+
+
+def fill_normal(array: ndarray, g: Generator, mean: float, std: float) -> None:
+    """Replaces the values of ``array`` by normally distributed numbers."""
+    place = _place_of(g, array) if array.size >= 16 else 0
+    if place:
+        kernels.normal(array, place, float(mean), float(std))
+        return
+    values = normal(g, array.size, array.dtype, array.flags.c_contiguous)
+    if mean != 0 or std != 1:
+        real = values.dtype.type
+        values *= real(std)
+        values += real(mean)
+    put(array, values)
 
 
 def narrow(values: ndarray, kind: np.dtype, low: float, high: float) -> ndarray:
@@ -74,6 +104,9 @@ def integers(g: Generator, count: int, low: int, span: int, kind: np.dtype) -> n
         if span < 1 << 64:
             words %= np.uint64(span)
         found = words.view(np.int64)
+    elif count and g.address() and -(1 << 62) < low < 1 << 62:
+        found = kernels.integers(np.empty(count, np.int64), g.address(), low, span)
+        return found if kind == np.int64 else found.astype(kind)
     else:
         words = g.words(count)
         words %= span
@@ -108,6 +141,19 @@ def _box_muller(u1: ndarray, u2: ndarray) -> tuple[ndarray, ndarray]:
     return radius * np.cos(theta), radius * np.sin(theta)
 
 
+def _few_pairs(g: Generator, u: list[float], out: ndarray, start: int) -> None:
+    """Box-Muller one pair at a time, by the C library's functions."""
+    values = []
+    for angle, size in zip(u[::2], u[1::2]):
+        radius = math.sqrt(-2.0 * math.log1p(-size))
+        theta = _TWO_PI * angle
+        values.append(radius * math.cos(theta))
+        values.append(radius * math.sin(theta))
+    if len(values) > len(out) - start:
+        g.normal = values.pop()
+    out[start:] = values
+
+
 def normal_pairs(g: Generator, count: int) -> ndarray:
     """``count`` standard normal values in double, in pairs; the odd one is kept for the next call."""
     out = np.empty(count, F64)
@@ -120,6 +166,9 @@ def normal_pairs(g: Generator, count: int) -> ndarray:
         return out
     pairs = (missing + 1) // 2
     u = uniform(g, 2 * pairs, F64)
+    if pairs <= _FEW:
+        _few_pairs(g, u.tolist(), out, start)
+        return out
     first, second = _box_muller(u[::2], u[1::2])
     out[start::2] = first
     out[start + 1 :: 2] = second[: missing // 2]
@@ -153,6 +202,9 @@ def normal_blocks(g: Generator, count: int, kind: np.dtype) -> ndarray:
     whole = count - rest
     wide = F64 if kind == F64 else F32
     out = np.empty(count, wide)
+    if kind in (F32, F64) and g.address():
+        drawn: ndarray = kernels.normal(out, g.address(), 0.0, 1.0)
+        return drawn
     for start in range(0, whole, _CHUNK):  # in pieces that stay in the processor's cache
         stop = min(start + _CHUNK, whole)
         out[start:stop] = _block_rows(uniform(g, stop - start, wide))
@@ -175,8 +227,11 @@ def below(g: Generator, count: int, p: float) -> ndarray:
 
     The 53 bits are compared as integers: the upper 21 decide, but for the rare ties.
     """
-    words = g.words(2 * count)
     limit = math.ceil(p * 2.0**53)
+    if count and g.address():
+        drawn: ndarray = kernels.below(np.empty(count, np.bool_), g.address(), limit)
+        return drawn
+    words = g.words(2 * count)
     high = words[::2] & 0x1FFFFF
     out: ndarray = high < limit >> 32
     ties = high == limit >> 32
@@ -189,6 +244,9 @@ def permutation(g: Generator, n: int) -> ndarray:
     """A random order of 0..n-1: Fisher and Yates, from the front."""
     if n < 2:
         return np.arange(n)
+    if g.address() and n < 1 << 31:
+        drawn: ndarray = kernels.permutation(np.empty(n, np.int64), g.address())
+        return drawn
     words = g.words(n - 1).astype(np.int64)
     index = np.arange(n - 1)
     targets = words % (n - index)

@@ -64,9 +64,7 @@ def _parts(array: ndarray) -> ndarray:
 def write_uniform(array: ndarray, low: float, high: float, g: Generator) -> None:
     if array.dtype.kind == "c":
         array = _parts(array)
-    kind = array.dtype
-    values = draw.uniform_between(g, array.size, kind, low, high)
-    draw.put(array, draw.narrow(values, kind, low, high) if kind.itemsize <= 2 else values)
+    draw.fill_uniform(array, g, low, high)
 
 
 def uniform_(
@@ -93,12 +91,7 @@ def write_normal(array: ndarray, mean: float, std: float, g: Generator) -> None:
     if array.dtype.kind == "c":
         array = _parts(array)
         std = std / math.sqrt(2)
-    values = draw.normal(g, array.size, array.dtype, array.flags.c_contiguous)
-    if mean != 0 or std != 1:
-        real = values.dtype.type
-        values *= real(std)
-        values += real(mean)
-    draw.put(array, values)
+    draw.fill_normal(array, g, mean, std)
 
 
 def check_std(std: float) -> None:
