@@ -1,5 +1,6 @@
 """State of the running program: what is per thread, and PyTorch's few global defaults."""
 
+import os
 import threading
 from threading import get_ident
 from typing import Any
@@ -35,6 +36,7 @@ defaults = Defaults()
 guard: Any = None
 _inference_threads = 0
 _off: set[int] = set()  # the threads in which gradients are off
+_lock = threading.RLock()
 
 
 class _Thread:
@@ -44,14 +46,31 @@ class _Thread:
         self.ident = get_ident()
 
     def __del__(self) -> None:
-        _off.discard(self.ident)  # another thread may get its identity
-        _publish()
+        _switch(self.ident, True)  # another thread may get its identity
 
 
-def _publish() -> None:
-    if guard is not None:
-        threads = [*_off]
-        guard[1] = 0 if not threads else threads[0] if len(threads) == 1 else -1
+def _switch(thread: int, enabled: bool) -> None:
+    """Notes that gradients are on or off in a thread."""
+    with _lock:
+        if enabled:
+            _off.discard(thread)
+        else:
+            _off.add(thread)
+        if guard is not None:
+            guard[1] = 0 if not _off else thread if _off == {thread} else _several()
+
+
+def _several() -> int:
+    return next(iter(_off)) if len(_off) == 1 else -1
+
+
+def _after_fork() -> None:
+    """In the child there is only this thread, and nobody holds the lock."""
+    global _lock
+    _lock = threading.RLock()
+    others = [thread for thread in _off if thread != get_ident()]
+    for thread in others:
+        _switch(thread, True)
 
 
 def set_grad(enabled: bool) -> None:
@@ -59,17 +78,9 @@ def set_grad(enabled: bool) -> None:
     if enabled is state.grad_enabled:
         return
     state.grad_enabled = enabled
-    if enabled:
-        _off.discard(get_ident())
-    else:
-        if state.thread is None:
-            state.thread = _Thread()
-        _off.add(get_ident())
-    if guard is not None:
-        if not _off:
-            guard[1] = 0
-        else:
-            _publish()
+    if state.thread is None:
+        state.thread = _Thread()
+    _switch(get_ident(), enabled)
 
 
 def set_inference(on: bool) -> None:
@@ -95,4 +106,9 @@ def set_guard(words: Any) -> None:
     guard = words
     words[0] = _inference_threads
     words[2] = int(defaults.anomaly)
-    _publish()
+    with _lock:
+        words[1] = 0 if not _off else _several()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -75,6 +75,7 @@ def _known(guard: Any, add: Any, add_out: Any) -> dict[str, Any]:
         **{name: descrs[name] for name in ("f32", "f64", "i64", "i32", "bool", "u8")},
         "count": node.next_sequence.__self__,
         "attach": _primitive.attach,
+        "record": _record,
         "as_tensor": _as_tensor,
         "apply1": _primitive.apply1,
         "apply2": _primitive.apply2,
@@ -92,6 +93,12 @@ def _known(guard: Any, add: Any, add_out: Any) -> dict[str, Any]:
 
 def _as_tensor(value: Any) -> tensor.Tensor:
     return tensor.wrap(np.asarray(value))
+
+
+def _record(primitive: Any, inputs: tuple[Any, ...], params: tuple[Any, ...], out: Any) -> None:
+    """Records if this thread does; for when the guard's words cannot tell."""
+    if state.state.grad_enabled:
+        _primitive.attach(primitive, inputs, params, out)
 
 
 def load(guard: Any, add: Any, add_out: Any) -> dict[str, int] | None:

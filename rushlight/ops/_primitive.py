@@ -258,7 +258,7 @@ def _shapes(plan: Plan, inputs: tuple[Any, ...], out: Any) -> tuple[Any, ...] | 
     return shapes
 
 
-def _attach_many(node: Any, plan: Plan, outs: tuple[Tensor, ...]) -> None:
+def _attach_many(node: Any, plan: Plan, outs: tuple[Any, ...]) -> None:
     """The part of ``attach`` for several outputs."""
     node.outputs = len(outs)
     if plan.save_out:
@@ -269,7 +269,7 @@ def _attach_many(node: Any, plan: Plan, outs: tuple[Tensor, ...]) -> None:
     if plan.primitive.materialize:
         node.more().metadata["outputs"] = [(t._array.shape, t._array.dtype) for t in outs]
     for index, t in enumerate(outs):
-        if t.dtype.category >= 2:
+        if t is not None and t.dtype.category >= 2:
             t._edge = node
             t._index = index
 

@@ -270,7 +270,7 @@ def rl_record(primitive: int, inputs: int, count: int, out: int, fallback: int) 
     if recording() == 1:
         status = rl_attach(primitive, inputs, count, known.empty, out)
     if status == PYTHON:
-        status = attach_python(primitive, inputs, count, known.empty, out)
+        status = attach_python(known.record, primitive, inputs, count, known.empty, out)
     if status:
         c.Py_DecRef(out)
         return 0
@@ -293,7 +293,9 @@ def rl_attach_call(self: int, args: int, n: int) -> int:
     return c._Py_NoneStruct
 
 
-def attach_python(primitive: int, inputs: int, count: int, params: int, out: int) -> int:
+def attach_python(
+    function: int, primitive: int, inputs: int, count: int, params: int, out: int
+) -> int:
     """The general way to record."""
     group = tuple_of(inputs, count)
     if group == 0:
@@ -303,7 +305,7 @@ def attach_python(primitive: int, inputs: int, count: int, params: int, out: int
     put(values, 16, group)
     put(values, 24, params)
     put(values, 32, out)
-    answer = c.PyObject_Vectorcall(known.attach, values + 8, 4 + OFFSET, 0)
+    answer = c.PyObject_Vectorcall(function, values + 8, 4 + OFFSET, 0)
     c.Py_DecRef(group)
     if answer == 0:
         return FAILED

@@ -108,7 +108,7 @@ def record(primitive: int, inputs: int, count: int, params: int, extra: int, out
     if group:
         status = rl_attach(primitive, inputs, count, group, out)
         if status == PYTHON:
-            status = attach_python(primitive, inputs, count, group, out)
+            status = attach_python(known.attach, primitive, inputs, count, group, out)
         c.Py_DecRef(group)
     if status:
         c.Py_DecRef(out)

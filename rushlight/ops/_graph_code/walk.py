@@ -110,8 +110,7 @@ def pend(work: int, node: int, index: int, grad: int) -> int:
         slot = word(word(slot), at.list_items) + 8 * index
     held = word(slot)
     if held == 0 or held == none:
-        put(slot, 0, grad)
-        return 0
+        return replace(slot, 0, grad)
     put(slot, 0, 0)  # adding may run Python code, which may look at the list: leave it whole
     if word(node, at.node_outputs) != known.one:
         field(slot, 0, none)
