@@ -49,13 +49,13 @@ def _fill(input: Tensor, mask: Any, value: Any) -> Tensor:
 def _lowest(kind: dtypes.dtype) -> Any:
     if kind is dtypes.bool_:
         return False
-    return float("-inf") if kind.is_floating_point else int(np.iinfo(kind.np).min)
+    return float("-inf") if kind.category >= 2 else int(np.iinfo(kind.np).min)
 
 
 def _highest(kind: dtypes.dtype) -> Any:
     if kind is dtypes.bool_:
         return True
-    return float("inf") if kind.is_floating_point else int(np.iinfo(kind.np).max)
+    return float("inf") if kind.category >= 2 else int(np.iinfo(kind.np).max)
 
 
 def _cast(input: Tensor, dtype: Any) -> Tensor:
@@ -144,36 +144,45 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = 
     return F["nanmedian"](_fill(x, mask, float("nan")), dim, keepdim)[0]  # type: ignore[no-any-return]
 
 
-def _moments(x: Tensor, dim: Any, unbiased: bool | None, keepdim: bool, mask: Any) -> Tensor:
+def _moments(
+    x: Tensor, dim: Any, unbiased: bool | None, correction: Any, keepdim: bool, mask: Any
+) -> Tensor:
+    if unbiased is not None and correction is not None:
+        raise AssertionError("Only one of unbiased and correction may be given")
     dims = _dims(x, dim)
     center = mean(x, dims, keepdim=True, mask=mask)
     delta = x - center  # type: ignore[operator]
-    square = delta * delta.conj()
-    square = square.real if x.dtype.is_complex else square
-    total = sum(square, dims, keepdim=keepdim, mask=mask)
-    count = _count(x, dims, keepdim, mask)
-    left = count - (0 if unbiased is False else 1)  # type: ignore[operator]
-    return total / F["clamp"](left, min=0)  # type: ignore[no-any-return, operator]
+    total = sum(delta * delta.conj(), dims, keepdim=keepdim, mask=mask)
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    left = _count(x, dims, keepdim, mask) - correction  # type: ignore[operator]
+    return _cast(total / F["clamp"](left, min=0), x.dtype)  # type: ignore[operator]
 
 
-def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, *, keepdim: bool = False,
-        dtype: Any = None, mask: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The variance of the elements that count."""
+def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, *, correction: Any = None,
+        keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None) -> Tensor:  # fmt: skip
+    """The variance of the elements that count.
+
+    Args:
+        unbiased: divide by their number less one (default).
+        correction: what is subtracted from their number instead.
+    """
     x = _cast(input, dtype or (defaults.dtype if input.dtype.category < 2 else None))
-    return _moments(x, dim, unbiased, keepdim, mask)
+    return _moments(x, dim, unbiased, correction, keepdim, mask)
 
 
-def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, *, keepdim: bool = False,
-        dtype: Any = None, mask: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The standard deviation of the elements that count."""
-    return F["sqrt"](var(input, dim, unbiased, keepdim=keepdim, dtype=dtype, mask=mask))  # type: ignore[no-any-return]
+def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, *, correction: Any = None,
+        keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None) -> Tensor:  # fmt: skip
+    """The standard deviation of the elements that count. Args: as for :func:`var`."""
+    x = _cast(input, dtype or (defaults.dtype if input.dtype.category < 2 else None))
+    return F["sqrt"](_moments(x, dim, unbiased, correction, keepdim, mask))  # type: ignore[no-any-return]
 
 
 def logsumexp(input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
               mask: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The logarithm of the sum of exponentials of the elements that count."""
-    x = _cast(input, dtype or (defaults.dtype if input.dtype.category < 2 else None))
-    return F["logsumexp"](_fill(x, mask, float("-inf")), _dims(x, dim), keepdim)  # type: ignore[no-any-return]
+    """The logarithm of the sum of exponentials of the elements that count, in the input's dtype."""
+    found = F["logsumexp"](_fill(input, mask, _lowest(input.dtype)), _dims(input, dim), keepdim)
+    return _cast(found, dtype or input.dtype)
 
 
 def logaddexp(input: Tensor, other: Tensor, *, dtype: Any = None, input_mask: Tensor | None = None,

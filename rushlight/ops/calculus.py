@@ -154,15 +154,12 @@ def _gradient(x: Tensor, spacing: Any, dim: int, edge_order: int) -> Tensor:
         left, right = slice_dim(h, dim, 0, m - 1), slice_dim(h, dim, 1, m)
         first, last = slice_dim(h, dim, 0, 1), slice_dim(h, dim, m - 1, m)
         whole = add(left, right)
-        a = div(mul(right, -1), mul(left, whole))
-        b = div(sub(right, left), mul(left, right))
-        c = div(left, mul(right, whole))
+        inner = mul(part(0, -2), div(mul(right, -1), mul(left, whole)))
+        inner = add(inner, mul(part(2, 0), div(left, mul(right, whole))))
+        inner = add(inner, mul(part(1, -1), div(sub(right, left), mul(left, right))))
     else:
         first = last = left = right = spacing
-        a, b, c = -0.5 / spacing, 0.0, 0.5 / spacing
-    inner = add(mul(part(0, -2), a), mul(part(2, 0), c))
-    if not isinstance(b, float):
-        inner = add(inner, mul(part(1, -1), b))
+        inner = div(sub(part(2, 0), part(0, -2)), 2 * spacing)
     if edge_order == 1:
         begin = div(sub(part(1, 2), part(0, 1)), first)
         end = div(sub(slice_dim(x, dim, n - 1, n), slice_dim(x, dim, n - 2, n - 1)), last)

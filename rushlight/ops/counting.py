@@ -241,7 +241,9 @@ def _first_above(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 @quiet
-def _counted(points: np.ndarray, edges: list[np.ndarray], weights: Any, density: bool) -> np.ndarray:
+def _counted(
+    points: np.ndarray, edges: list[np.ndarray], weights: Any, density: bool
+) -> np.ndarray:
     """How many of the points (rows) are in each cell; the last edge belongs to the last cell."""
     shape = tuple([e.size - 1 for e in edges])
     inside, places = np.ones(points.shape[0], bool), []

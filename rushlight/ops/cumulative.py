@@ -163,8 +163,10 @@ def _logaddexp_along(a: np.ndarray, dim: int) -> Any:
     out = np.moveaxis(wide.copy(), dim, 0)
     for i in range(1, out.shape[0]):
         x, y = out[i - 1], out[i]
-        top = np.maximum(x.real, y.real)
-        out[i] = top + np.log(np.exp(x - top) + np.exp(y - top))
+        first = x.real < y.real
+        low, top = np.where(first, x, y), np.where(first, y, x)  # the phase counts from top's
+        found = top + np.log1p(np.exp(low - top))
+        out[i] = np.where(np.isneginf(low.real), top, found)
     return np.moveaxis(out, 0, dim)
 
 
@@ -172,7 +174,8 @@ def _logcumsumexp_rule(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tenso
     if input._array.ndim == 0:
         return g
     if input._array.dtype.kind == "c":
-        return mul(conj(exp(input)), reverse_cumsum(mul(g, conj(exp(late.neg(out)))), dim))
+        parts = late.flip(sub(log(g), conj(out)), (dim,))
+        return exp(add(late.flip(logcumsumexp(parts, dim), (dim,)), conj(input)))
     positive = late.where(late.gt(g, 0), log(late.abs(g)), late.full_like(g, float("-inf")))
     negative = late.where(late.lt(g, 0), log(late.abs(g)), late.full_like(g, float("-inf")))
     grads = [

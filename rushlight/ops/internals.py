@@ -4,6 +4,7 @@ They are rare in programs, so their family loads when one of the names is first 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -214,7 +215,7 @@ def _segments(data: Tensor, bounds: np.ndarray, how: str, initial: Any, axis: in
                 for i in range(data._array.shape[0])]  # fmt: skip
     else:
         rows = [_reduced(narrow(data, 0, int(low), int(high - low)), how, initial, 0)
-                for low, high in zip(bounds[:-1], bounds[1:], strict=True)]  # fmt: skip
+                for low, high in pairwise(bounds)]  # fmt: skip
     if not rows:
         return wrap(np.zeros((0, *data._array.shape[1:]), data._array.dtype))
     return late.stack(rows)  # type: ignore[no-any-return]

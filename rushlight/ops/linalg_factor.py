@@ -133,9 +133,10 @@ def _cholesky_rule(g: Any, out: Any, upper: bool) -> Tensor:
     grad, factor = g[0], out[0]
     if upper:
         grad, factor = mh(grad), mh(factor)
-    inner = late.tril(matmul(mh(factor), grad))
-    inner = sub(inner, mul(late.diag_embed(late.diagonal(inner, 0, -2, -1)), 0.5))
-    inner = mul(add(inner, mh(inner)), 0.5)
+    product = matmul(mh(factor), grad)
+    inner = late.tril(product, -1)  # the diagonal's imaginary part stays, as in PyTorch
+    diagonal = late.diag_embed(late.diagonal(product, 0, -2, -1))
+    inner = mul(add(add(inner, mh(inner)), diagonal), 0.5)
     solved = late.linalg_solve_triangular(mh(factor), inner, upper=True)
     return late.linalg_solve_triangular(factor, solved, upper=False, left=False)  # type: ignore[no-any-return]
 

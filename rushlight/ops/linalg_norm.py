@@ -15,7 +15,7 @@ from rushlight.ops._promote import cast
 from rushlight.ops.complex import conj
 from rushlight.ops.elementwise import abs, div, mul, pow, sub
 from rushlight.ops.extremes import amax, amin
-from rushlight.ops.linalg_factor import check_matrix, eigh, svd, with_history
+from rushlight.ops.linalg_factor import check_matrix, eigh, svd, svdvals, with_history
 from rushlight.ops.linalg_solve import cutoff, inv
 from rushlight.ops.pointwise import sgn
 from rushlight.ops.reduction import spread, sum
@@ -276,15 +276,20 @@ def matrix_rank(
     if tol is not None:
         atol, rtol = tol, 0.0
     a = A.detach()  # type: ignore[attr-defined]
-    limit = cutoff(a, atol, rtol)
-    values = late.abs(eigh(a)[0]) if hermitian else svd(a, False)[1]
-    result = sum(late.gt(values, unsqueeze(wrap(np.asarray(limit)), -1)), -1)
+    values = late.abs(eigh(a)[0]) if hermitian else svdvals(a)
+    limit = cutoff(values._array, a._array.shape, atol, rtol)
+    result = sum(late.gt(values, unsqueeze(wrap(limit), -1)), -1)
     return result if out is None else write_out(out, result)
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """Dot products along ``dim``, the first operand conjugated."""
-    return sum(mul(conj(x), y), dim, out=out)
+    if x.dtype.category == 2 and x.dtype.itemsize <= 2 and y.dtype is x.dtype:
+        wide = [cast(t, dtypes.float32) for t in (x, y)]  # rounded once
+        result = cast(sum(mul(*wide), dim), x.dtype)
+    else:
+        result = sum(mul(conj(x), y), dim)
+    return result if out is None else write_out(out, result)
 
 
 def renorm(

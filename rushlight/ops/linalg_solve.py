@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.base import dtypes
 from rushlight.base.quiet import quiet
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.kernels import lapack
 from rushlight.ops._dispatch import write_out
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply, apply1
+from rushlight.ops._promote import cast
 from rushlight.ops._results import result_type
 from rushlight.ops.complex import conj
 from rushlight.ops.elementwise import add, mul, neg, sub
@@ -412,7 +414,7 @@ def logdet(input: Tensor) -> Tensor:
 # pseudo-inverse and least squares -------------------------------------------------------------
 
 
-def _pinv(a: np.ndarray, cutoff: np.ndarray, hermitian: bool) -> Any:
+def _pinv(a: np.ndarray, atol: Any, rtol: Any, hermitian: bool) -> Any:
     if a.size == 0:
         return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
     if hermitian:  # only the lower triangle counts
@@ -420,7 +422,7 @@ def _pinv(a: np.ndarray, cutoff: np.ndarray, hermitian: bool) -> Any:
         lower = np.tril(a, -1)
         a = (lower + np.conj(np.swapaxes(lower, -1, -2)) + diagonal).astype(a.dtype)
     u, s, vh = np.linalg.svd(a, full_matrices=False)
-    large = s > cutoff[..., None]
+    large = s > cutoff(s, a.shape, atol, rtol)[..., None]
     inverse = np.where(large, 1 / np.where(large, s, 1), 0)
     v = np.conj(np.swapaxes(vh, -1, -2)) * inverse[..., None, :]
     return np.ascontiguousarray((v @ np.conj(np.swapaxes(u, -1, -2))).astype(a.dtype))
@@ -444,24 +446,27 @@ def _pinv_rule(g: Tensor, input: Tensor, out: Tensor) -> Tensor:
 PINV = Primitive(
     "linalg_pinv",
     quiet(_pinv),
-    params=("cutoff", "hermitian"),
+    params=("atol", "rtol", "hermitian"),
     vjp={"input": _pinv_rule},
 )
 
 
-def cutoff(a: Tensor, atol: Any, rtol: Any) -> np.ndarray:
-    """The size below which singular values count as zero: max(atol, rtol * the largest)."""
-    kind = np.empty(0, a._array.dtype).real.dtype
-    m, n = a._array.shape[-2:]
-    absolute = np.asarray(_plain(atol) if atol is not None else 0.0, kind)
+def cutoff(values: np.ndarray, shape: tuple[int, ...], atol: Any, rtol: Any) -> np.ndarray:
+    """The size below which singular values count as zero: max(atol, rtol * the largest).
+
+    Args:
+        values: the singular values of matrices of shape ``shape``.
+    """
+    kind = values.dtype
+    m, n = shape[-2:]
+    absolute = np.asarray(0.0 if atol is None else _plain(atol), kind)
     if rtol is None:
         relative = np.asarray(np.where(absolute > 0, 0, max(m, n) * np.finfo(kind).eps), kind)
     else:
         relative = np.asarray(_plain(rtol), kind)
-    if a._array.size == 0:
-        return np.broadcast_to(absolute, a._array.shape[:-2])
-    largest = np.linalg.svd(a._array, compute_uv=False)[..., :1].max(-1)
-    return np.asarray(np.maximum(absolute, relative * largest))
+    if values.size == 0:
+        return np.broadcast_to(absolute, shape[:-2])
+    return np.asarray(np.maximum(absolute, relative * values.max(-1)))
 
 
 def _plain(x: Any) -> Any:
@@ -486,12 +491,8 @@ def pinv(
         hermitian: only the lower triangle is read.
     """
     check_matrix("linalg.pinv", A)
-    found = cutoff(A, atol, rtol if rtol is not None else rcond)
-    return _to_out(apply1(PINV, A, found, hermitian), out)
-
-
-def _lstsq(a: np.ndarray, b: np.ndarray) -> Any:
-    return _pinv(a, np.zeros(a.shape[:-2], a.real.dtype), False) @ b
+    rtol = rcond if rtol is None else rtol
+    return _to_out(apply1(PINV, A, atol, rtol, hermitian), out)
 
 
 def lstsq(
@@ -523,13 +524,14 @@ def lstsq(
     if right._array.shape[-2] != m:
         raise RuntimeError("torch.linalg.lstsq: input.size(-2) should match other.size(-2)")
     relative = rcond if rcond is not None else np.finfo(A._array.dtype).eps * max(m, n)
-    limit = cutoff(A, None, relative if driver != "gels" else 0.0)
-    x = matmul(apply1(PINV, A, limit, False), right)
+    relative = relative if driver != "gels" else 0.0
+    x = matmul(apply1(PINV, A, None, relative, False), right)
     kind = np.empty(0, A._array.dtype).real.dtype
     none = wrap(np.empty((0,), kind))
     rank, values, residuals = wrap(np.empty((0,), np.int64)), none, with_history(A, none)
     s = np.linalg.svd(A._array, compute_uv=False) if A._array.size else np.zeros((0,), kind)
     if driver != "gels":
+        limit = cutoff(s, A._array.shape, None, relative)
         rank = wrap(np.asarray((s > limit[..., None]).sum(-1), np.int64))
     if driver in ("gelsd", "gelss"):
         values = wrap(s.astype(kind))
@@ -591,6 +593,8 @@ EXPM = Primitive("linalg_matrix_exp", quiet(_expm), vjp={"input": _expm_rule})
 
 def matrix_exp(A: Tensor) -> Tensor:
     """Exponential of square matrices."""
+    if A.dtype.category == 2 and A.dtype.itemsize == 2:
+        return cast(matrix_exp(cast(A, dtypes.float32)), A.dtype)
     check_square("linalg.matrix_exp", A)
     return apply1(EXPM, A)
 

@@ -224,6 +224,16 @@ def _blend(input: Tensor, product: Tensor, beta: Any, alpha: Any, dtype_like: Te
     return add(start if _is_one(beta) else mul(start, beta), scaled)
 
 
+def _is_low(t: Tensor) -> bool:
+    return t.dtype.category == 2 and t.dtype.itemsize <= 2
+
+
+def _rounded_once(function: Any, tensors: tuple[Tensor, ...], beta: Any, alpha: Any) -> Tensor:
+    """``function`` computed in float32, its result in the dtype of the last tensor."""
+    wide = [cast(t, float32) for t in tensors]
+    return cast(function(*wide, beta=beta, alpha=alpha), tensors[-1].dtype)
+
+
 def _is_one(value: Any) -> bool:
     return not isinstance(value, bool) and value == 1
 
@@ -308,6 +318,9 @@ def addr(
             raise RuntimeError(
                 f"For integral input tensors, argument {name} must not be a floating point number."
             )
+    if _is_low(input) and kind is input.dtype:
+        result = _rounded_once(addr, (input, vec1, vec2), beta, alpha)
+        return result if out is None else write_out(out, result)
     product = mul(unsqueeze(vec1, 1), unsqueeze(vec2, 0))
     start = expand(input, product._array.shape)
     if kind.category == 0:
@@ -336,7 +349,10 @@ def baddbmm(
     Shape:
         - batch1: (b, n, m), batch2: (b, m, p), input: broadcastable to (b, n, p)
     """
-    result = _blend(input, bmm(batch1, batch2), beta, alpha, batch2)
+    if _is_low(input) and batch1.dtype is batch2.dtype is input.dtype:
+        result = _rounded_once(baddbmm, (input, batch1, batch2), beta, alpha)
+    else:
+        result = _blend(input, bmm(batch1, batch2), beta, alpha, batch2)
     return result if out is None else write_out(out, result)
 
 
@@ -354,7 +370,11 @@ def addbmm(
     Shape:
         - batch1: (b, n, m), batch2: (b, m, p), input: broadcastable to (n, p)
     """
-    result = _blend(input, sum(bmm(batch1, batch2), 0, dtype=batch1.dtype), beta, alpha, batch2)
+    if _is_low(input) and batch1.dtype is batch2.dtype is input.dtype:
+        result = _rounded_once(addbmm, (input, batch1, batch2), beta, alpha)
+    else:
+        product = sum(bmm(batch1, batch2), 0, dtype=batch1.dtype)
+        result = _blend(input, product, beta, alpha, batch2)
     return result if out is None else write_out(out, result)
 
 

@@ -259,7 +259,14 @@ def logspace(
         points = np.full(steps, first) if steps == 1 else points
         values = np.trunc(np.power(np.float64(base), points))
     elif kind.itemsize <= 2:
-        values = np.power(np.float32(base), _line(start, end, steps, kind).astype(np.float32))
+        if steps == 1:
+            values = np.array([np.float64(base) ** start])
+        else:  # the ends are rounded, the points between them are not
+            first, last = (float(to_scalar(x, kind).astype(kind.np)) for x in (start, end))
+            step = float(np.asarray((last - first) / max(steps - 1, 1), kind.np))
+            index = np.arange(steps)
+            up, down = first + step * index, last - step * (steps - 1 - index)
+            values = np.power(float(base), np.where(index < steps // 2, up, down))
     else:
         values = np.power(np.float64(base), _line(start, end, steps, dtypes.float64))
     result = finish(values.astype(kind.np), requires_grad, device)

@@ -323,7 +323,7 @@ def _quantile(
     nans = np.isnan(ordered._array).sum(-1)
     kind = ordered._array.dtype
     if name == "nanquantile":
-        positions = mul(ranks, wrap(np.maximum(n - nans - 1, 0).astype(kind)))
+        positions = mul(ranks, wrap(np.asarray(np.maximum(n - nans - 1, 0), kind)))
     else:
         last = wrap(np.full(nans.shape, n - 1, kind))
         positions = late.where(wrap(np.asarray(nans > 0)), last, mul(ranks, n - 1))

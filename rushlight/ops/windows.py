@@ -334,18 +334,15 @@ def istft(
         )
     single = input.dim() == 2
     x = late.unsqueeze(input, 0) if single else input
-    bins, count = x._array.shape[1], x._array.shape[2]
-    half = bins == n_fft // 2 + 1 if onesided is None else onesided
+    count = x._array.shape[2]
     real_kind = np.empty(0, x._array.dtype).real.dtype
     shaped = _prepared_window(window, n_fft, width, real_kind)
     spectra = transpose(x, 1, 2)
     norm = "ortho" if normalized else None
     if return_complex:
         frames = fourier.ifft(spectra, norm=norm)
-    elif half:
-        frames = fourier.irfft(spectra, n_fft, norm=norm)
-    else:
-        frames = late.real(fourier.ifft(spectra, norm=norm))
+    else:  # of two-sided spectra the first half counts
+        frames = fourier.irfft(narrow(spectra, -1, 0, n_fft // 2 + 1), n_fft, norm=norm)
     total = n_fft + hop * (count - 1)
     signal = _overlap_add(frames * shaped, total, hop)
     square = late.expand(mul(shaped, shaped), (1, count, n_fft))
