@@ -81,7 +81,8 @@ def load(file: Path) -> dict:
 
 def calibrate(side: Side, seconds: float) -> int:
     """How many steps take about ``seconds``; warms up on the way."""
-    side.run(1)
+    if side.run(1) > 2 * seconds:
+        return 1
     count = 1
     while True:
         spent = side.run(count)
