@@ -149,14 +149,16 @@ def _moments(
 ) -> Tensor:
     if unbiased is not None and correction is not None:
         raise AssertionError("Only one of unbiased and correction may be given")
-    dims = _dims(x, dim)
+    dims, kind = _dims(x, dim), x.dtype
+    if kind.itemsize <= 2:
+        x = _cast(x, dtypes.float32)  # rounded once, at the end
     center = mean(x, dims, keepdim=True, mask=mask)
     delta = x - center  # type: ignore[operator]
     total = sum(delta * delta.conj(), dims, keepdim=keepdim, mask=mask)
     if correction is None:
         correction = 0 if unbiased is False else 1
     left = _count(x, dims, keepdim, mask) - correction  # type: ignore[operator]
-    return _cast(total / F["clamp"](left, min=0), x.dtype)  # type: ignore[operator]
+    return _cast(total / F["clamp"](left, min=0), kind)  # type: ignore[operator]
 
 
 def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, *, correction: Any = None,

@@ -186,7 +186,7 @@ def native_batch_norm(
             if statistic is not None:
                 bump_version(statistic)
     else:
-        empty = wrap(np.zeros(0, out[1]._array.dtype))
+        empty = wrap(np.zeros(0, (input if weight is None else weight)._array.dtype))
         return out[0], empty, empty
     of = (input if weight is None else weight)._array.dtype
     return out[0], *(wrap(t._array.astype(of, copy=False)) for t in out[1:])

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.base.dtypes import SCALAR_TYPE_NAMES
+from rushlight.base.dtypes import SCALAR_TYPE_NAMES, float32
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._late import late
+from rushlight.ops._promote import cast
 from rushlight.ops.activation import logsigmoid, relu
 from rushlight.ops.distance import pairwise_distance
 from rushlight.ops.elementwise import add, div, mul, neg, pow, sub
@@ -54,6 +55,9 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """``x`` for similar pairs (y = 1), ``max(0, margin - x)`` for others (y = -1)."""
     reduction = reduction_name(size_average, reduce, reduction)
+    if input.dtype.category == 2 and input.dtype.itemsize == 2:  # rounded once
+        wide = [cast(t, float32) for t in (input, target)]
+        return cast(hinge_embedding_loss(*wide, margin, reduction=reduction), input.dtype)
     zero = wrap(np.zeros((), input._array.dtype))
     apart = late.where(late.ne(target, 1), late.clamp(sub(margin, input), 0), zero)
     near = late.where(late.ne(target, -1), input, zero)

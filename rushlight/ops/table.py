@@ -112,9 +112,10 @@ def _collect(family: ModuleType) -> None:
 LAZY: dict[str, dict[str, str]] = {
     "view_copies": {
         "TORCH": "alias_copy as_strided_copy detach_copy diagonal_copy expand_copy narrow_copy "
-        "permute_copy select_copy split_copy split_with_sizes_copy squeeze_copy t_copy "
+        "permute_copy select_copy slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy "
         "transpose_copy unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy "
-        "view_as_real_copy view_copy"
+        "view_as_real_copy view_copy",
+        "METHODS": "narrow_copy",
     },
     "convolution": {
         "TORCH": "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
@@ -163,6 +164,7 @@ LAZY: dict[str, dict[str, str]] = {
     "special_functions": {
         "BOTH": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
         "INPLACE": "digamma erf erfc erfinv i0 igamma igammac lgamma mvlgamma polygamma",
+        "INPLACE_TORCH": "erf_ erfc_ i0_",
     },
     "linalg_factor": {
         "BOTH": "cholesky=old_cholesky lu=old_lu qr=old_qr svd=old_svd",
@@ -175,6 +177,10 @@ LAZY: dict[str, dict[str, str]] = {
         "TORCH": "orgqr=householder_product",
         "METHODS": "orgqr=householder_product",
         "LATE": "linalg_solve=solve linalg_solve_triangular=solve_triangular",
+    },
+    "numbered": {
+        "TORCH": "cosine_embedding_loss frobenius_norm hinge_embedding_loss kl_div "
+        "margin_ranking_loss norm_except_dim nuclear_norm poisson_nll_loss triplet_margin_loss"
     },
     "linalg_norm": {
         "BOTH": "dist norm=old_norm renorm",
@@ -211,6 +217,8 @@ def _collect_lazy(module: str, kinds: dict[str, str]) -> None:
     late.__dict__.update(listed("LATE"))
     for name, function in listed("INPLACE"):
         METHODS[name + "_"] = inplace_form(function, name + "_")
+    for name in kinds.get("INPLACE_TORCH", "").split():
+        FUNCTIONS[name] = METHODS[name]
 
 
 for _family in FAMILIES:

@@ -25,6 +25,13 @@ def _expand(input: Tensor, size: Any, *, implicit: bool = False) -> Tensor:
     return shape.expand(input, tuple(size))
 
 
+def _slice(
+    input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    index = (slice(None),) * (dim % max(input._array.ndim, 1)) + (slice(start, end, step),)
+    return input[index]
+
+
 def _split(input: Tensor, sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     return shape.split(input, sizes if isinstance(sizes, int) else list(sizes), dim)
 
@@ -36,6 +43,7 @@ diagonal_copy = _copying("diagonal_copy", strided.diagonal)
 expand_copy = _copying("expand_copy", _expand)
 narrow_copy = _copying("narrow_copy", shape.narrow)
 permute_copy = _copying("permute_copy", shape.permute)
+slice_copy = _copying("slice_copy", _slice)
 select_copy = _copying("select_copy", shape.select)
 split_copy = _copying("split_copy", _split)
 split_with_sizes_copy = _copying("split_with_sizes_copy", _split)

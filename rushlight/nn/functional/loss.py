@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from rushlight.base.dtypes import bfloat16, float16, float32
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core.tensor import Tensor
+from rushlight.ops._promote import cast
 from rushlight.ops.classification import cross_entropy
 from rushlight.ops.linear import linear
 from rushlight.ops.shape import reshape
@@ -72,6 +74,11 @@ def linear_cross_entropy(
     Args:
         options: PyTorch's hints about the use of memory; they do not change the result.
     """
+    kind = input.dtype
+    if options is not None and kind in (float16, bfloat16):  # sums in float32, as in PyTorch
+        input, linear_weight = cast(input, float32), cast(linear_weight, float32)
+        linear_bias = None if linear_bias is None else cast(linear_bias, float32)
+        weight = None if weight is None else cast(weight, float32)
     shape = linear_weight.shape  # (classes, d1, ..., features)
     if len(shape) > 2:
         linear_weight = reshape(linear_weight, (-1, shape[-1]))
@@ -81,7 +88,8 @@ def linear_cross_entropy(
     if len(shape) > 2:
         logits = reshape(logits, (*input.shape[:-1], *shape[:-1]))
     index = -100 if ignore_index is None else ignore_index
-    return cross_entropy(
+    loss = cross_entropy(
         logits, target, weight, ignore_index=index, reduction=reduction,
         label_smoothing=label_smoothing,
     )  # fmt: skip
+    return cast(loss, kind)
