@@ -7,8 +7,8 @@ from typing import Any
 
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import wrap_dims
-from rushlight.ops.classification import kl_div as named_kl_div
 from rushlight.ops.linalg_norm import matrix_norm, old_norm, vector_norm
+from rushlight.ops.loss import kl_div as named_kl_div
 from rushlight.ops.loss import poisson_nll_loss as named_poisson_nll_loss
 from rushlight.ops.margin import cosine_embedding_loss as named_cosine_embedding_loss
 from rushlight.ops.margin import hinge_embedding_loss as named_hinge_embedding_loss
