@@ -35,6 +35,16 @@ class _MethodDef(ctypes.Structure):
     )
 
 
+class _GetSetDef(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("get", ctypes.c_void_p),
+        ("set", ctypes.c_void_p),
+        ("doc", ctypes.c_char_p),
+        ("closure", ctypes.c_void_p),
+    )
+
+
 class Guard:
     """Words that builtins on tensors look at; they belong to whoever keeps the state.
 
@@ -255,6 +265,16 @@ def descriptor(cls: type, name: str, entry: int, doc: str | None) -> Function:
     make.argtypes = [ctypes.py_object, ctypes.c_void_p]
     definition = _definition(name, entry, _FASTCALL | _KEYWORDS, doc or "")
     return make(cls, definition)  # type: ignore[no-any-return]
+
+
+def getter(cls: type, name: str, entry: int, doc: str | None) -> object:
+    """A read-only attribute that `PyObject *entry(self, closure)` gives."""
+    make = ctypes.pythonapi.PyDescr_NewGetSet
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.py_object, ctypes.c_void_p]
+    found = _GetSetDef(name.encode(), entry, None, (doc or "").encode(), None)
+    _keep.append(found)
+    return make(cls, ctypes.addressof(found))
 
 
 def lazy_builtin(

@@ -31,8 +31,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _INT_RESULT = {"PyType_IsSubtype", "PyObject_IsTrue", "PyList_SetItem", "PyTuple_SetItem",
-               "PyObject_RichCompareBool"}  # fmt: skip
-_NO_RESULT = {"Py_IncRef", "Py_DecRef", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyMem_Free"}
+               "PyObject_RichCompareBool", "PyObject_SetAttr", "PySet_Add",
+               "PySet_Discard"}  # fmt: skip
+_NO_RESULT = {
+    "Py_IncRef",
+    "Py_DecRef",
+    "PyErr_Clear",
+    "PyErr_Fetch",
+    "PyErr_Restore",
+    "PyErr_SetNone",
+    "PyMem_Free",
+}
 _BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "sdiv", ast.BitAnd: "and",
     ast.BitOr: "or", ast.LShift: "shl", ast.RShift: "ashr",

@@ -35,8 +35,7 @@ defaults = Defaults()
 # call must go through Python, the thread in which gradients are off (-1: several), anomaly mode.
 guard: Any = None
 _inference_threads = 0
-_off: set[int] = set()  # the threads in which gradients are off
-_lock = threading.RLock()
+off: set[int] = set()  # the threads in which gradients are off
 
 
 class _Thread:
@@ -46,31 +45,21 @@ class _Thread:
         self.ident = get_ident()
 
     def __del__(self) -> None:
-        _switch(self.ident, True)  # another thread may get its identity
+        off.discard(self.ident)  # another thread may get its identity
+        publish()
 
 
-def _switch(thread: int, enabled: bool) -> None:
-    """Notes that gradients are on or off in a thread."""
-    with _lock:
-        if enabled:
-            _off.discard(thread)
-        else:
-            _off.add(thread)
-        if guard is not None:
-            guard[1] = 0 if not _off else thread if _off == {thread} else _several()
-
-
-def _several() -> int:
-    return next(iter(_off)) if len(_off) == 1 else -1
+def publish() -> None:
+    """Tells generated code in which thread gradients are off; it has a version of its own."""
 
 
 def _after_fork() -> None:
-    """In the child there is only this thread, and nobody holds the lock."""
-    global _lock
-    _lock = threading.RLock()
-    others = [thread for thread in _off if thread != get_ident()]
-    for thread in others:
-        _switch(thread, True)
+    off.intersection_update({get_ident()})  # the other threads stayed behind
+    publish()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def set_grad(enabled: bool) -> None:
@@ -80,7 +69,11 @@ def set_grad(enabled: bool) -> None:
     state.grad_enabled = enabled
     if state.thread is None:
         state.thread = _Thread()
-    _switch(get_ident(), enabled)
+    if enabled:
+        off.discard(get_ident())
+    else:
+        off.add(get_ident())
+    publish()
 
 
 def set_inference(on: bool) -> None:
@@ -106,9 +99,4 @@ def set_guard(words: Any) -> None:
     guard = words
     words[0] = _inference_threads
     words[2] = int(defaults.anomaly)
-    with _lock:
-        words[1] = 0 if not _off else _several()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    publish()

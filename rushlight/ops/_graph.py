@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from rushlight.autograd import access, engine, node
+from rushlight.base.size import Size
 from rushlight.codegen import builtin, cache, lowlevel, numpy_abi
 from rushlight.core import state, tensor
-from rushlight.ops import _graph_code, _primitive
+from rushlight.ops import _graph_code, _primitive, reduction
+from rushlight.ops import complex as complex_numbers
 
 _FIELDS: dict[type, tuple[str, ...]] = {
     tensor.Tensor: ("array", "edge", "index", "storage", "grad", "meta"),
@@ -33,8 +35,10 @@ _PREFIX: dict[type, str] = {
     node.Node: "node_", node.OpNode: "op_", _primitive.Primitive: "primitive_",
     _primitive.Plan: "plan_",
 }  # fmt: skip
-_ENTRIES = ("rl_apply1", "rl_apply2", "rl_apply", "rl_apply_view", "rl_walk", "rl_backward")
-_EXPORTS = (*_ENTRIES, "rl_attach_call", "rl_record", "rl_known")
+_EXPORTS = (
+    "rl_apply", "rl_apply1", "rl_apply2", "rl_apply_view", "rl_attach_call", "rl_backward", "rl_conj",
+    "rl_filled", "rl_known", "rl_publish", "rl_record", "rl_set_grad", "rl_shape", "rl_walk",
+)  # fmt: skip
 
 
 def _offsets() -> dict[str, int]:
@@ -87,6 +91,13 @@ def _known(guard: Any, add: Any, add_out: Any) -> dict[str, Any]:
         "run_node": engine.run_node,
         "sum_to_size": engine.helpers.sum_to_size,
         "set_grad": state.set_grad,
+        "state": state.state,
+        "grad_enabled": sys.intern("grad_enabled"),
+        "thread": sys.intern("thread"),
+        "off": state.off,
+        "conj": complex_numbers.conj,
+        "size": Size,
+        "filled": reduction.filled,
         "backward": access.tensor_backward,
     }
 
@@ -130,16 +141,24 @@ def load(guard: Any, add: Any, add_out: Any) -> dict[str, int] | None:
 
 def install(found: dict[str, int]) -> None:
     """Puts the functions in place of the Python ones."""
-    for name in ("apply1", "apply2", "apply", "apply_view"):
-        old = getattr(_primitive, name)
-        _rebind(name, old, builtin.function(name, found[f"rl_{name}"], old.__doc__))
-    attach = _primitive.attach
-    _rebind("attach", attach, builtin.function("attach", found["rl_attach_call"], attach.__doc__))
+    _primitive_functions = ("apply1", "apply2", "apply", "apply_view", "attach")
+    for module, names in (
+        (_primitive, _primitive_functions),
+        (state, ("set_grad", "publish")),
+        (complex_numbers, ("conj",)),
+        (reduction, ("filled",)),
+    ):
+        for name in names:
+            old = getattr(module, name)
+            entry = found["rl_attach_call" if name == "attach" else f"rl_{name}"]
+            _rebind(name, old, builtin.function(name, entry, old.__doc__))
+    reduction.FILLED.eager = reduction.filled
     engine.native.walk = builtin.function("walk", found["rl_walk"], None)
-    backward = access.tensor_backward
-    tensor.Tensor.backward = builtin.descriptor(  # type: ignore[attr-defined]
-        tensor.Tensor, "backward", found["rl_backward"], backward.__doc__
-    )
+    cls, backward = tensor.Tensor, access.tensor_backward
+    method = builtin.descriptor(cls, "backward", found["rl_backward"], backward.__doc__)
+    cls.backward = method  # type: ignore[attr-defined]
+    shape = cls.__dict__["shape"]
+    cls.shape = builtin.getter(cls, "shape", found["rl_shape"], shape.__doc__)  # type: ignore[assignment]
 
 
 def _rebind(name: str, old: Any, new: Any) -> None:

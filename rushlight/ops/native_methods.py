@@ -37,8 +37,8 @@ def install() -> None:
     found = _graph.load(guard, elementwise.add, add_out)
     if found is None:
         return
-    core_state.set_guard(guard.words)
     _graph.install(found)
+    core_state.set_guard(guard.words)
     fields = {"_edge": None, "_index": 0, "_storage": None, "_grad": None, "_meta": None}
     tensors = builtin.TensorClass(
         Tensor, plain=("_meta",), fields=fields, guard=guard, recorder=found["rl_record"]

@@ -63,7 +63,28 @@ def _sum_dims(a: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> Any:
     return np.add.reduce(a, axis=dims, keepdims=keepdim, dtype=a.dtype)
 
 
+def filled(number: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of one number. (In machine code where there is some.)"""
+    out = np.empty(shape, number.dtype)
+    out.fill(number)  # type: ignore[arg-type]
+    return out
+
+
+FILLED = Primitive(
+    "filled",
+    filled,
+    params=("shape",),
+    vjp={"input": lambda g: sum(g)},
+    node_name="ExpandBackward0",
+)
 SUM_ALL = kernel("reduction.sum_all")
+TOTAL = Primitive(
+    "total",
+    SUM_ALL,
+    vjp={"input": lambda g, input_shape: apply1(FILLED, g, input_shape)},
+    node_name="SumBackward0",
+)
+SUM_ALL.primitive = TOTAL
 SUM = Primitive(
     "sum",
     _sum,
@@ -98,6 +119,9 @@ def sum(
         input = cast(input, dtype)
     elif input._array.dtype.kind in "iub":
         input = cast(input, dtypes.int64)
+    if dim is None and not keepdim:
+        result = apply1(TOTAL, input)
+        return result if out is None else write_out(out, result)
     dims = wrap_dims(dim, input._array.ndim)
     result = apply1(SUM, input, dims, keepdim)
     return result if out is None else write_out(out, result)

@@ -231,6 +231,20 @@ def test_errors_in_eager_rules():
         del _primitive.REGISTRY["test_graph_eager"], _primitive.REGISTRY["test_graph_pair"]
 
 
+def test_a_tensor_without_fields():
+    bare = torch.Tensor.__new__(torch.Tensor)
+    del bare._array
+    for use in (
+        lambda: bare.shape,
+        lambda: bare.backward(),
+        lambda: bare + 1.0,
+        lambda: torch.exp(bare),
+        lambda: bare.view(1),
+    ):
+        with pytest.raises((AttributeError, TypeError, RuntimeError)):
+            use()
+
+
 def test_gradients_are_off_by_thread():
     p = torch.ones(3, requires_grad=True)
     ready, go, found = threading.Barrier(3), threading.Barrier(3), []

@@ -25,15 +25,16 @@ def recording() -> int:
 
 
 def is_tensor(o: int) -> int:
-    """Whether the object is a tensor."""
+    """Whether the object is a tensor (that has its array)."""
     kind = word(o, at.type)
-    if kind == known.tensor:
-        return 1
-    if o == c._Py_NoneStruct or kind == known.ndarray:
-        return 0
-    if kind == c.PyFloat_Type or kind == c.PyLong_Type:
-        return 0
-    return c.PyType_IsSubtype(kind, known.tensor)
+    if kind != known.tensor:
+        if o == c._Py_NoneStruct or kind == known.ndarray:
+            return 0
+        if kind == c.PyFloat_Type or kind == c.PyLong_Type:
+            return 0
+        if c.PyType_IsSubtype(kind, known.tensor) == 0:
+            return 0
+    return word(o, at.array) != 0
 
 
 def replace(o: int, offset: int, value: int) -> int:

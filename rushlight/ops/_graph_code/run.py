@@ -1,6 +1,6 @@
 """Running primitives. See ``apply1`` and the others in ``ops/_primitive.py``."""
 
-from rushlight.codegen.lowlevel import at, c, known, put, room, word
+from rushlight.codegen.lowlevel import at, c, half, invoke, known, put, put_half, room, word
 from rushlight.ops._graph_code.objects import (
     FAILED,
     OFFSET,
@@ -15,7 +15,9 @@ from rushlight.ops._graph_code.objects import (
     storage_of,
     tuple_of,
 )
-from rushlight.ops._graph_code.record import attach_python, rl_attach
+from rushlight.ops._graph_code.record import attach_python, floating, rl_attach
+
+SMALL = 4096  # elements that are filled at once
 
 
 def tensor_from(result: int) -> int:
@@ -241,3 +243,71 @@ def steps_of(primitive: int, params: int, extra: int, parent: int) -> int:
     longer = c.PySequence_Concat(word(parent, at.view_steps), steps)
     c.Py_DecRef(steps)
     return longer
+
+
+# Small things
+
+
+def rl_conj(self: int, args: int, n: int) -> int:
+    """``conj(x)``: a real tensor or number is its own."""
+    x = word(args, 0)
+    if n == 1 and word(x, at.type) == known.tensor:
+        if floating(x) >= 0:
+            c.Py_IncRef(x)
+            return x
+    elif n == 1 and word(x, at.type) == c.PyFloat_Type:
+        c.Py_IncRef(x)
+        return x
+    return python(known.conj, args, n)
+
+
+def rl_shape(self: int, closure: int) -> int:
+    """``tensor.shape``, a ``Size``."""
+    array = word(self, at.array)
+    if array == 0:
+        c.PyErr_SetNone(word(c.PyExc_AttributeError))
+        return 0
+    nd = half(array, at.ndim)
+    dims = word(array, at.dims)
+    shape = c.PyType_GenericAlloc(known.size, nd)
+    i = 0
+    while shape and i < nd:
+        put(shape, at.tuple_items + 8 * i, c.PyLong_FromSsize_t(word(dims, 8 * i)))
+        i += 1
+    return shape
+
+
+def rl_filled(self: int, args: int, n: int) -> int:
+    """``filled(number, shape)``: a small array of one float32."""
+    number = word(args, 0)
+    shape = word(args, 8)
+    fits = 0
+    if n == 2 and word(number, at.type) == known.ndarray and word(shape, at.type) == c.PyTuple_Type:
+        fits = half(number, at.ndim) == 0 and word(number, at.descr) == known.f32
+    nd = 0
+    if fits:
+        nd = word(shape, at.tuple_size)
+        fits = nd <= 8
+    if fits == 0:
+        return python(known.filled, args, n)
+    dims = room(8)
+    count = 1
+    i = 0
+    while i < nd:
+        size = c.PyLong_AsSsize_t(word(shape, at.tuple_items + 8 * i))
+        put(dims, 8 * i, size)
+        count = count * size
+        i += 1
+    if count > SMALL or count <= 0:
+        return python(known.filled, args, n)
+    c.Py_IncRef(known.f32)
+    array = invoke(known.new_array, known.ndarray, known.f32, nd, dims, 0, 0, 0, 0)
+    if array == 0:
+        return 0
+    data = word(array, at.data)
+    value = half(word(number, at.data), 0)
+    i = 0
+    while i < count:
+        put_half(data, 4 * i, value)
+        i += 1
+    return array

@@ -490,14 +490,84 @@ def set_grad(value: int) -> int:
     """Switches recording on or off, keeping an exception that is set: 0 or FAILED."""
     error = room(3)
     c.PyErr_Fetch(error, error + 8, error + 16)
-    values = room(2)
-    put(values, 8, value)
-    answer = c.PyObject_Vectorcall(known.set_grad, values + 8, 1 + OFFSET, 0)
+    values = room(1)
+    put(values, 0, value)
+    answer = rl_set_grad(0, values, 1)
     if answer == 0:
         return FAILED
     c.Py_DecRef(answer)
     c.PyErr_Restore(word(error, 0), word(error, 8), word(error, 16))
     return 0
+
+
+def rl_set_grad(self: int, args: int, n: int) -> int:
+    """``core.state.set_grad(enabled)``."""
+    none = c._Py_NoneStruct
+    if n != 1:
+        return c.PyObject_Vectorcall(known.set_grad, args, n, 0)
+    value = word(args, 0)
+    before = c.PyObject_GetAttr(known.state, known.grad_enabled)
+    marker = c.PyObject_GetAttr(known.state, known.thread)
+    if before == 0 or marker == 0 or marker == none:  # the thread's first time
+        c.PyErr_Clear()
+        if before:
+            c.Py_DecRef(before)
+        if marker:
+            c.Py_DecRef(marker)
+        return c.PyObject_Vectorcall(known.set_grad, args, n, 0)
+    c.Py_DecRef(before)
+    c.Py_DecRef(marker)
+    if before != value:
+        if c.PyObject_SetAttr(known.state, known.grad_enabled, value) < 0:
+            return 0
+        if switch(c.PyThread_get_thread_ident(), value):
+            return 0
+    c.Py_IncRef(none)
+    return none
+
+
+def switch(thread: int, value: int) -> int:
+    """Notes that gradients are on or off in a thread: 0 or FAILED."""
+    identity = c.PyLong_FromSsize_t(thread)
+    if identity == 0:
+        return FAILED
+    status = 0
+    if value == c._Py_TrueStruct:
+        status = c.PySet_Discard(known.off, identity)
+    else:
+        status = c.PySet_Add(known.off, identity)
+    c.Py_DecRef(identity)
+    if status < 0:
+        return FAILED
+    return publish()
+
+
+def publish() -> int:
+    """Sets the guard's word to the thread in which gradients are off: 0 or FAILED."""
+    count = c.PySet_Size(known.off)
+    thread = 0
+    if count > 1:
+        thread = FAILED
+    if count == 1:
+        walker = c.PyObject_GetIter(known.off)
+        if walker == 0:
+            return FAILED
+        item = c.PyIter_Next(walker)
+        c.Py_DecRef(walker)
+        if item == 0:
+            return FAILED
+        thread = c.PyLong_AsSsize_t(item)
+        c.Py_DecRef(item)
+    put(known.guard, 8, thread)
+    return 0
+
+
+def rl_publish(self: int, args: int, n: int) -> int:
+    """``publish()``: what the set of threads says, at one stroke under the interpreter's lock."""
+    if publish():
+        return 0
+    c.Py_IncRef(c._Py_NoneStruct)
+    return c._Py_NoneStruct
 
 
 def rl_backward(self: int, args: int, n: int, names: int) -> int:
@@ -507,7 +577,7 @@ def rl_backward(self: int, args: int, n: int, names: int) -> int:
     array = 0
     if n == 0 and names == 0 and on >= 0 and word(known.guard, 16) == 0:
         array = word(self, at.array)
-        if elements(array) == 1:
+        if array and elements(array) == 1:
             descr = word(array, at.descr)
             if descr == known.f32 or descr == known.f64:
                 edge = edge_of(self)
