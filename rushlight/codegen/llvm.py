@@ -2,8 +2,8 @@
 
 Note: no optimisation passes
     The emitters write vector code that is already scheduled. LLVM's instruction selection at
-    level 2 makes of it what the full O2 pipeline would, in a third of the time. `opt=True`
-    runs the pipeline for plain scalar code.
+    level 2 makes of it what the full O2 pipeline would, in a third of the time. `opt=True` is for
+    plain scalar code with variables in memory: three passes that bring them into registers.
 
 Note: the large code model
     An object may be placed anywhere, any distance from the interpreter and libc; with this
@@ -60,9 +60,15 @@ def _parse(llvm: Any, ir: str) -> Any:
 
 
 def _optimise(llvm: Any, module: Any) -> None:
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
     builder = llvm.create_pass_builder(_machine, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = llvm.create_new_function_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_instruction_combine_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
 
 
 def compile_object(ir: str, opt: bool = False) -> bytes:
@@ -70,7 +76,7 @@ def compile_object(ir: str, opt: bool = False) -> bytes:
 
     Args:
         ir: the module. `target` lines in it are ignored.
-        opt: run LLVM's O2 pipeline before code generation.
+        opt: run a few passes for scalar code first.
 
     Raises:
         RuntimeError: when the text does not parse or does not verify.

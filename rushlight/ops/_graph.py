@@ -13,7 +13,7 @@ import numpy as np
 
 from rushlight.autograd import access, engine, node
 from rushlight.base.size import Size
-from rushlight.codegen import builtin, cache, lowlevel, numpy_abi
+from rushlight.codegen import builtin, cache, numpy_abi
 from rushlight.core import state, tensor
 from rushlight.ops import _graph_code, _primitive, reduction
 from rushlight.ops import complex as complex_numbers
@@ -120,13 +120,16 @@ def load(guard: Any, add: Any, add_out: Any) -> dict[str, int] | None:
     paths = [os.path.join(folder, f"{name}.py") for name in _graph_code.FILES]
 
     def make_ir() -> str:
+        from rushlight.codegen import lowlevel  # noqa: PLC0415  (loads ``ast``)
+
         texts = []
         for path in paths:
             with open(path, encoding="utf-8") as file:
                 texts.append(file.read())
         return lowlevel.compile_files(texts, offsets, list(known), _EXPORTS)
 
-    sources = cache.emitter_hash(lowlevel, __file__, *paths)
+    compiler = os.path.join(os.path.dirname(str(cache.__file__)), "lowlevel.py")
+    sources = cache.emitter_hash(compiler, __file__, *paths)
     key = f"{sources} {sorted(offsets.items())} {list(known)} {numpy_abi.key()}"
     try:
         found = cache.load("graph", key, make_ir, _EXPORTS, opt=True)
