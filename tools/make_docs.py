@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import support_table
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 NAMES = json.loads((ROOT / "tools" / "torch_names.json").read_text())
@@ -24,15 +26,6 @@ PAGES = (
     "torchvision.io",
     "torchvision.utils",
 )
-HEAD = """\
-# Supported names
-
-Made by `tools/make_docs.py` from the package. Names of PyTorch 2.13 that are not here raise an AttributeError or
-ImportError; arguments that are not supported raise an error that says so.
-
-| namespace | names here | of PyTorch's |
-| --- | --- | --- |
-"""
 
 
 def namespace(name: str) -> Any:
@@ -70,20 +63,6 @@ def _belongs(value: Any, name: str) -> bool:
     if not isinstance(module, str) or name == "torch.Tensor":
         return True
     return module.startswith("rushlight") or module == "torch"
-
-
-def support() -> str:
-    """The page of supported names."""
-    rows, lists = [], []
-    for name in PAGES:
-        found = [key for key, _ in members(name)]
-        if not found:
-            continue
-        known = NAMES.get(name)
-        share = f"{len(set(found) & set(known))} of {len(known)}" if known else "-"
-        rows.append(f"| `{name}` | {len(found)} | {share} |")
-        lists.append(f"\n## {name}\n\n" + " ".join(f"`{key}`" for key in found) + "\n")
-    return HEAD + "\n".join(rows) + "\n" + "".join(lists)
 
 
 def reference(name: str) -> str:
@@ -145,7 +124,7 @@ def _inline(text: str) -> str:
 def main() -> int:
     """Writes the pages; builds them with ``--build``."""
     sys.path.insert(0, str(ROOT))
-    (DOCS / "support.md").write_text(support())
+    (DOCS / "support.md").write_text(support_table.page())
     pages = DOCS / "reference"
     pages.mkdir(exist_ok=True)
     for name in PAGES:

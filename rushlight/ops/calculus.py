@@ -135,7 +135,12 @@ def gradient(
         )
     if input.dtype.category < dtypes.FLOATING:
         input = cast(input, defaults.dtype)
-    return tuple([_gradient(input, s, d, edge_order) for s, d in zip(each, dims, strict=True)])
+    kind = input.dtype
+    if kind.itemsize <= 2:  # rounded once, at the end
+        input = cast(input, dtypes.float32)
+        each = [cast(s, dtypes.float32) if isinstance(s, Tensor) else s for s in each]
+    found = [_gradient(input, s, d, edge_order) for s, d in zip(each, dims, strict=True)]
+    return tuple([cast(t, kind) for t in found])
 
 
 def _gradient(x: Tensor, spacing: Any, dim: int, edge_order: int) -> Tensor:
@@ -226,7 +231,8 @@ def cov(
         delta = sub(x, center)
         product = matmul(delta, conj(mT(delta)))
     else:
-        weights = cast(weights, dtypes.from_numpy(x._array.real.dtype))
+        if weights.dtype.category < dtypes.FLOATING:
+            weights = cast(weights, dtypes.from_numpy(x._array.real.dtype))
         total = sum(weights)
         center = div(sum(mul(x, weights), 1, keepdim=True), total)
         norm = total

@@ -14,7 +14,7 @@ from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core.tensor import Tensor, wrap
 from rushlight.ops._dispatch import wrap_dim, wrap_dims, write_out
 from rushlight.ops._late import late
-from rushlight.ops._primitive import apply
+from rushlight.ops._primitive import apply, needs_grad
 from rushlight.ops._promote import cast
 from rushlight.ops.batch_norm import native_batch_norm
 from rushlight.ops.elementwise import add, div, floor_divide, mul, remainder, sub
@@ -22,10 +22,10 @@ from rushlight.ops.extremes import amax, amin
 from rushlight.ops.grid import grid_sampler
 from rushlight.ops.normalization import GROUP_NORM
 from rushlight.ops.padding import constant_pad_nd
-from rushlight.ops.pointwise import exp
-from rushlight.ops.reduction import sum
+from rushlight.ops.pointwise import exp, rsqrt
+from rushlight.ops.reduction import mean, sum
 from rushlight.ops.shape import narrow, reshape
-from rushlight.ops.statistics import prod
+from rushlight.ops.statistics import prod, var
 
 # places of elements ---------------------------------------------------------------------------
 
@@ -272,6 +272,11 @@ def native_group_norm(
         N, C, HxW: the number of samples, of channels and of elements per channel.
     """
     found = apply(GROUP_NORM, (input, weight, bias), group, float(eps))
+    if needs_grad(input):  # the statistics have gradients too
+        grouped = reshape(input, (N, group, C // group * HxW))
+        average = mean(grouped, 2)
+        inverse = rsqrt(add(var(grouped, 2, correction=0), eps))
+        found = (found[0], average, inverse)
     return _as_given(found, input, weight)  # type: ignore[no-any-return]
 
 

@@ -10,6 +10,7 @@ from rushlight.ops._dispatch import wrap_dims
 from rushlight.ops.linalg_norm import matrix_norm, old_norm, vector_norm
 from rushlight.ops.loss import kl_div as named_kl_div
 from rushlight.ops.loss import poisson_nll_loss as named_poisson_nll_loss
+from rushlight.ops.loss import reduce_loss
 from rushlight.ops.margin import cosine_embedding_loss as named_cosine_embedding_loss
 from rushlight.ops.margin import hinge_embedding_loss as named_hinge_embedding_loss
 from rushlight.ops.margin import margin_ranking_loss as named_margin_ranking_loss
@@ -65,7 +66,8 @@ def kl_div(
     input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False
 ) -> Tensor:
     """As ``nn.functional.kl_div``, with a number for the reduction."""
-    return named_kl_div(input, target, reduction=_name(reduction), log_target=log_target)
+    values = named_kl_div(input, target, reduction="none", log_target=log_target)
+    return reduce_loss(values, _name(reduction))
 
 
 def poisson_nll_loss(
