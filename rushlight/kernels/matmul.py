@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.base.quiet import quiet
 from rushlight.codegen import builtin, cache
 from rushlight.kernels import _context, _emit, _matmul_ir
 from rushlight.runtime import blas
@@ -76,6 +77,7 @@ def _stored(a: np.ndarray) -> tuple[int, np.ndarray]:
     return (1, a.swapaxes(-1, -2)) if _is_transposed(a) else (0, np.ascontiguousarray(a))
 
 
+@quiet
 def _product_numpy(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     wide = widened(a.dtype)
     if wide is not None:

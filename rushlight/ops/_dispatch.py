@@ -105,6 +105,11 @@ def _requires_grad(values: Any) -> bool:
     return False
 
 
+def _plain(t: Tensor) -> bool:
+    """Whether a tensor is no view, has no history and no hooks."""
+    return t._edge is None and t._meta is None
+
+
 def _straight_into(into: Callable[..., Any], input: Tensor, args: tuple[Any, ...]) -> bool:
     """Runs a kernel that writes its result into ``input``; False if the operands are unusual."""
     array = input._array
@@ -133,11 +138,15 @@ def inplace(function: Callable[..., Tensor], input: Tensor, args: Any, kwargs: A
     The history becomes that of the result; for a view, the base's history tells that the part was
     replaced. What the result saved of the old values is kept in a copy.
     """
+    into = getattr(function, "into", None)
+    if into is not None and _plain(input) and not kwargs and len(args) < 2:
+        plain = not args or not isinstance(args[0], Tensor) or _plain(args[0])
+        if plain and _straight_into(into.made or into, input, args):
+            return input
     recording = state.grad_enabled and (
         _requires_grad((input,)) or _requires_grad(args) or _requires_grad(kwargs.values())
     )
     if not recording:
-        into = getattr(function, "into", None)
         if into is None or kwargs or not _straight_into(into, input, args):
             store(input, function(input, *args, **kwargs))
         return input
@@ -246,6 +255,11 @@ def wrap_dims(dim: Any, ndim: int) -> tuple[int, ...]:
 
 def shape_args(args: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape given as separate ints or as one sequence."""
+    for a in args:
+        if type(a) is not int:
+            break
+    else:
+        return args
     if (len(args) == 1 and not isinstance(args[0], int) and not hasattr(args[0], "__index__")) or (
         len(args) == 1 and isinstance(args[0], (tuple, list))
     ):

@@ -5,26 +5,17 @@ from typing import Any
 import numpy as np
 
 from rushlight.base.dtypes import CPP_NAMES, SCALAR_TYPE_NAMES
-from rushlight.core.quiet import quiet
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import broadcast_error, write_out
+from rushlight.ops._elementwise import kernel
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply2
 from rushlight.ops.complex import conj
 from rushlight.ops.shape import expand, reshape, squeeze, t, transpose, unsqueeze
 
-
-@quiet
-def _matmul(a: np.ndarray, b: np.ndarray) -> Any:
-    kind = a.dtype
-    if kind.itemsize <= 2 and kind.kind in "fV":
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(kind)
-    return np.matmul(a, b)
-
-
 MM = Primitive(
     "mm",
-    _matmul,
+    kernel("matmul.matmul2d"),
     inputs=("input", "mat2"),
     vjp={
         "input": lambda g, mat2: apply2(MM, g, t(conj(mat2))),
@@ -33,13 +24,14 @@ MM = Primitive(
 )
 BMM = Primitive(
     "bmm",
-    _matmul,
+    kernel("matmul.bmm"),
     inputs=("input", "mat2"),
     vjp={
         "input": lambda g, mat2: apply2(BMM, g, transpose(conj(mat2), 1, 2)),
         "mat2": lambda g, input: apply2(BMM, transpose(conj(input), 1, 2), g),
     },
 )
+MM.eager.primitive, BMM.eager.primitive = MM, BMM  # type: ignore[attr-defined]
 
 
 def same_dtype(name: str, a: Tensor, b: Tensor) -> None:

@@ -7,8 +7,34 @@ import numpy as np
 from rushlight.core.tensor import Tensor
 from rushlight.ops._elementwise import kernel, unary
 from rushlight.ops._late import late
+from rushlight.ops._primitive import Primitive, apply2
 from rushlight.ops.complex import conj
 from rushlight.ops.elementwise import add, div, mul, neg, pow, sub
+
+
+def _fused(name: str, by_out: Any) -> Any:
+    """The gradient rule of a function whose derivative is one kernel of its output.
+
+    Args:
+        by_out: the derivative of that kernel's result by the output, times g.
+    """
+    backward = kernel(f"activation.{name}_backward")
+    primitive = backward.primitive = Primitive(
+        f"{name}_backward",
+        backward,
+        inputs=("g", "out_"),
+        vjp={
+            "g": lambda h, out_: apply2(primitive, h, out_),
+            "out_": lambda h, g, out_: mul(h, by_out(g, out_)),
+        },
+        node_name=f"{name.capitalize()}BackwardBackward0",
+    )
+    return primitive
+
+
+_TANH = _fused("tanh", lambda g, out: mul(mul(g, out), -2))
+_SIGMOID = _fused("sigmoid", lambda g, out: mul(g, sub(1, mul(out, 2))))
+_SQRT = _fused("sqrt", lambda g, out: div(g, mul(mul(out, out), -2)))
 
 
 @unary(kernel("elementwise.exp"), lambda g, out: g * conj(out))
@@ -52,7 +78,13 @@ def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """``log(1 + x)``, accurate for small x."""
 
 
-@unary(kernel("elementwise.sqrt"), lambda g, out: div(g, conj(mul(out, 2))))
+def _sqrt_rule(g: Tensor, out: Tensor) -> Tensor:
+    if out._array.dtype.kind == "c":
+        return div(g, conj(mul(out, 2)))
+    return apply2(_SQRT, g, out)
+
+
+@unary(kernel("elementwise.sqrt"), _sqrt_rule)
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Square root."""
 
@@ -118,7 +150,13 @@ def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Hyperbolic cosine."""
 
 
-@unary(kernel("elementwise.tanh"), lambda g, out: mul(g, conj(sub(1, mul(out, out)))))
+def _tanh_rule(g: Tensor, out: Tensor) -> Tensor:
+    if out._array.dtype.kind == "c":
+        return mul(g, conj(sub(1, mul(out, out))))
+    return apply2(_TANH, g, out)
+
+
+@unary(kernel("elementwise.tanh"), _tanh_rule)
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Hyperbolic tangent.
 
@@ -144,7 +182,13 @@ def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Inverse hyperbolic tangent."""
 
 
-@unary(kernel("elementwise.sigmoid"), lambda g, out: mul(g, conj(mul(sub(1, out), out))))
+def _sigmoid_rule(g: Tensor, out: Tensor) -> Tensor:
+    if out._array.dtype.kind == "c":
+        return mul(g, conj(mul(sub(1, out), out)))
+    return apply2(_SIGMOID, g, out)
+
+
+@unary(kernel("elementwise.sigmoid"), _sigmoid_rule)
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     r"""Logistic function, :math:`1 / (1 + e^{-x})`.
 

@@ -80,7 +80,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
         tensor([[0, 1, 2],
                 [3, 4, 5]])
     """
-    if len(shape) == 1 and hasattr(shape[0], "is_floating_point") and hasattr(shape[0], "np"):
+    if len(shape) == 1 and type(shape[0]) is not int and hasattr(shape[0], "np"):
         return _view_dtype(input, shape[0])
     array = input._array
     wanted = infer_shape(shape_args(shape), array.size)
