@@ -137,7 +137,7 @@ def accumulator(leaf: Tensor) -> AccumulateGrad:
     if found is None:
         found = AccumulateGrad(leaf)
         meta.accumulator = weakref.ref(found)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 class Released:

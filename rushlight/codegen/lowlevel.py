@@ -329,7 +329,7 @@ class _Unit:
 
     def write(self) -> str:
         bodies = [_Function(self, tree).write() for tree in self.functions.values()]
-        head = [f"@rl_known = global [{len(self.known)} x i64] zeroinitializer"]
+        head = [f"@rl_known = global [{len(self.known) or 1} x i64] zeroinitializer"]
         head += [f"@{name} = external global i8" for name in sorted(self.variables)]
         head += self.externals.values()
         return "\n".join((*head, *bodies))
