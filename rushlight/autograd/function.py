@@ -36,6 +36,12 @@ class FunctionCtx(Node):
     )  # fmt: skip
     needs_input_grad: tuple[bool, ...]
     function: type["Function"]
+    _dirty: tuple[Tensor, ...]
+    _kept: Any
+    _materialize: bool
+    _meta_out: list[tuple[Any, Any] | None]
+    _nondifferentiable: tuple[Tensor, ...]
+    _shapes: list[tuple[Any, Any] | None]
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps tensors for ``backward``, which finds them in ``saved_tensors``."""
@@ -107,7 +113,7 @@ class FunctionCtx(Node):
                 ) from None
         if grad.dtype is not dtype:
             grad = helpers.to_dtype(grad, dtype)
-        return grad
+        return grad  # type: ignore[no-any-return]
 
 
 class Kept:

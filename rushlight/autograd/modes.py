@@ -24,7 +24,7 @@ class _Mode:
 
     def clone(self) -> "_Mode":
         """A fresh one with the same setting: each use of a decorated function needs its own."""
-        return type(self)()
+        return type(self)()  # type: ignore[no-any-return]
 
     def __new__(cls, function: Any = None) -> Any:
         self = object.__new__(cls)
@@ -38,7 +38,7 @@ class _Mode:
             raise TypeError("grad modes decorate functions, not classes")
         code = getattr(function, "__code__", None)
         if code is not None and code.co_flags & _GENERATOR:
-            return _wrap_generator(make, function)
+            return _wrap_generator(make, function)  # type: ignore[no-any-return]
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:

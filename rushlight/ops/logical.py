@@ -82,8 +82,10 @@ bitwise_xor = _binary("bitwise_xor", np.bitwise_xor, _need_integers, "The bits s
 
 def _no_bools(name: str, input: Any, other: Any) -> None:
     _need_integers(name, input, other)
-    if all([_array(x).dtype.kind == "b" if isinstance(x, Tensor) else isinstance(x, bool)
-            for x in (input, other)]):  # fmt: skip
+    if all(
+        _array(x).dtype.kind == "b" if isinstance(x, Tensor) else isinstance(x, bool)
+        for x in (input, other)
+    ):
         short = {"bitwise_left_shift": "lshift", "bitwise_right_shift": "rshift"}[name]
         raise NotImplementedError(f"\"{short}_cpu\" not implemented for 'Bool'")
 
