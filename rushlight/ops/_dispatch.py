@@ -141,6 +141,12 @@ def inplace(function: Callable[..., Tensor], input: Tensor, args: Any, kwargs: A
     into = getattr(function, "into", None)
     if into is not None and _plain(input) and not kwargs and len(args) < 2:
         plain = not args or not isinstance(args[0], Tensor) or _plain(args[0])
+        if plain and input._array.dtype.kind == "i" and args and type(args[0]) is int:
+            ufunc = getattr(function, "of_integers", None)  # a counter that goes up, for example
+            if ufunc is not None:
+                ufunc(input._array, args[0], out=input._array)
+                bump_version(input)
+                return input
         if plain and _straight_into(into.made or into, input, args):
             return input
     recording = state.grad_enabled and (

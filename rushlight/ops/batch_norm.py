@@ -23,8 +23,29 @@ _batch_eval = kernel("batch_norm.batch_norm_eval")
 _batch_backward = kernel("batch_norm.batch_norm_backward")
 
 
-@quiet
 def _batch_norm(
+    x: Array,
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Any:
+    if training and weight is not None and running_mean is not None and running_var is not None:
+        plain = x.dtype
+        if plain == weight.dtype == running_mean.dtype and plain.itemsize >= 4 and x.size:
+            shape = x.shape  # the usual case, without conversions
+            planes = x.reshape(shape[0], shape[1], -1)
+            made = _batch_train.made or _batch_train
+            found = made(planes, weight, bias, running_mean, running_var, momentum, eps)
+            return found[0].reshape(shape), found[1], found[2]
+    return _batch_norm_any(x, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+@quiet
+def _batch_norm_any(
     x: Array,
     weight: Any,
     bias: Any,

@@ -425,6 +425,7 @@ def true_divide(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
 
 add.into, sub.into, neg.into = _add.into, _sub.into, _neg.into
 div.into = true_divide.into = _div.into
+add.of_integers, sub.of_integers, mul.of_integers = np.add, np.subtract, np.multiply
 subtract, multiply, divide, negative, absolute = sub, mul, div, neg, abs
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
