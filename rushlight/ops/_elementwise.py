@@ -8,13 +8,16 @@ from rushlight.base.quiet import numeric
 from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
 from rushlight.ops._dispatch import broadcast_error, write_out
-from rushlight.ops._primitive import NotDifferentiable, Primitive, apply1, apply2
+from rushlight.ops._primitive import (
+    NotDifferentiable,
+    Primitive,
+    apply1,
+    apply2,
+    first_kernel,
+)
 from rushlight.ops._promote import cast, common, scalar_fits, to_scalar, type_name
 
 Rule = Callable[..., Any]
-
-
-on_first_kernel: list[Callable[[], None]] = []  # called when the first kernel is used
 
 
 class KernelRef:
@@ -32,8 +35,7 @@ class KernelRef:
         if self.made is not None:
             return self.made(*args)
         module = importlib.import_module(f"rushlight.kernels.{self.module}")
-        while on_first_kernel:
-            on_first_kernel.pop()()
+        first_kernel()
         result = getattr(module, self.name)(*args)
         self.made = getattr(module, self.name)  # by now the builtin has taken the name's place
         if self.primitive is not None:

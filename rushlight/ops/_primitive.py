@@ -24,12 +24,14 @@ import numpy as np
 from rushlight.autograd.anomaly import remember
 from rushlight.autograd.engine import helpers
 from rushlight.autograd.node import Node, OpNode, edge_of, next_sequence, twin
+from rushlight.autograd.saved import pack_node
 from rushlight.base import dtypes
-from rushlight.core.state import defaults, state
-from rushlight.core.tensor import LEAF, Meta, Storage, Tensor, View, wrap
+from rushlight.core.state import defaults, python_calls, state
+from rushlight.core.tensor import LEAF, Meta, Storage, Tensor, View, mark_inference, wrap
 
 Rule = Callable[..., Any]
 REGISTRY: dict[str, "Primitive"] = {}
+on_first_kernel: list[Callable[[], None]] = []  # called when the first kernel is used
 ndarray = np.ndarray
 _new = object.__new__
 _FLOATING: set[np.dtype] = {d.np for d in dtypes.ALL if d.category >= 2 and "float8" not in d.name
@@ -226,8 +228,10 @@ def attach(
         if isinstance(t, Tensor):
             if t._meta is not None and t._meta.inference and not state.inference:
                 raise RuntimeError(
-                    "Inference tensors cannot be saved for backward. To work around you can make "
-                    "a clone to get a normal tensor and use it in autograd."
+                    "Inference tensors cannot be saved for backward. Please do not use Tensors "
+                    "created in inference mode in computation tracked by autograd. To work around "
+                    "this, you can make a clone to get a normal tensor and use it in autograd, or "
+                    "use `torch.no_grad()` instead of `torch.inference_mode()`."
                 )
             versions.append(0 if t._storage is None else t._storage.version)
         else:
@@ -242,8 +246,10 @@ def attach(
             node.out = (twin(out),)
             node.versions = (*versions, out._version)
         out._edge = node
-        return
-    _attach_many(node, plan, out)
+    else:
+        _attach_many(node, plan, out)
+    if state.saved_hooks:
+        pack_node(node)
 
 
 def _shapes(plan: Plan, inputs: tuple[Any, ...], out: Any) -> tuple[Any, ...] | None:
@@ -278,6 +284,12 @@ def _as_array(value: Any) -> Any:
     return value if type(value) is ndarray else np.asarray(value)
 
 
+def first_kernel() -> None:
+    """Puts machine code where there is some; until then programs that need no kernel start fast."""
+    while on_first_kernel:
+        on_first_kernel.pop()()
+
+
 def apply1(primitive: Primitive, x: Tensor, *params: Any) -> Tensor:
     """Runs a primitive of one input and one output."""
     array = primitive.eager(x._array, *params)
@@ -290,6 +302,8 @@ def apply1(primitive: Primitive, x: Tensor, *params: Any) -> Tensor:
     out._storage = None
     out._grad = None
     out._meta = None
+    if python_calls[0]:
+        mark_inference(out)
     if (x._edge is not None or x._meta is not None) and state.grad_enabled:
         attach(primitive, (x,), params, out)
     return out
@@ -318,6 +332,8 @@ def apply2(primitive: Primitive, x: Any, y: Any, *params: Any) -> Tensor:
     out._storage = None
     out._grad = None
     out._meta = None
+    if python_calls[0]:
+        mark_inference(out)
     if edge is not None and state.grad_enabled:
         attach(primitive, (x, y), params, out)
     return out
@@ -328,6 +344,8 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], *params: Any) -> Any:
 
     Returns a tensor, or a tuple of tensors if ``eager`` returns a tuple.
     """
+    if on_first_kernel:
+        first_kernel()
     result = primitive.eager(*[t._array if isinstance(t, Tensor) else t for t in inputs], *params)
     out: Any
     if type(result) is tuple:
@@ -377,6 +395,7 @@ def track_view(
         elif parent is not None:
             creation = parent.creation
     meta = out._meta = Meta()
+    meta.inference = x._meta is not None and x._meta.inference
     if parent is None:
         meta.view = View(x, ((primitive, params),), storage.version, creation)
     else:

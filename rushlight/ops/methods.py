@@ -12,7 +12,7 @@ from rushlight.core import bridge, printing
 from rushlight.core.tensor import Tensor
 from rushlight.ops import complex as complex_numbers
 from rushlight.ops import elementwise, indexing, native_methods, protocols, shape
-from rushlight.ops._elementwise import on_first_kernel
+from rushlight.ops._primitive import on_first_kernel
 from rushlight.ops._promote import cast
 from rushlight.ops.creation import from_numpy
 from rushlight.ops.linear_algebra import matmul
