@@ -23,8 +23,6 @@ Fields = dict[str, Value]
 _NO_TRANS, _TRANS = 111, 112
 # Of a chunk's columns: first sample and number of samples, first channel, kernel rows, rows.
 _RANGES = ("n0", "nn", "c0", "q0", "q1", "y0", "y1")
-# Pixels whose offsets are looked up in a table, and the widest rows for which that is faster.
-_TABLE, _NARROW = 1024, 16
 
 
 def claim_area(f: Function, word: Value) -> Value:
@@ -115,80 +113,80 @@ def row_range(f: Function, s: Fields, x0: Value) -> tuple[Value, Value]:
     return low, f.maximum(high, low)
 
 
-def _define_gathered(module: Module, lanes: int) -> None:
-    """Define ``gathered``: as ``columns``, for narrow planes whose pixels fit into the table.
+def _every(f: Function, row: Value, masks: list[Value], step: int, lanes: int) -> Value:
+    """Return every ``step``-th float of a row (1, 2 or 4), zeros where a mask says outside."""
+    parts = [f.masked_load(f.at(row, k * lanes), mask, vec(lanes)) for k, mask in enumerate(masks)]
+    while len(parts) > 1:
+        picks = range(0, 2 * lanes, 2)
+        parts = [f.shuffle(a, b, picks) for a, b in zip(parts[::2], parts[1::2])]
+    return parts[0]
 
-    Where a pixel of the chunk reads is the same for all channels: a table of offsets, made once
-    per tap of the kernel, is gathered from for each channel.
+
+def _narrow_columns(
+    f: Function, s: Fields, ranges: dict[str, Value], step: int, lanes: int, vectors: int
+) -> None:
+    """Write ``columns`` for rows of at most ``vectors`` vectors, ``step`` floats between pixels.
+
+    A row may write beyond its end: what comes there is written later.
     """
-    f = module.function("gathered", [("ctx", PTR), ("col", PTR), *((n, I64) for n in _RANGES)])
-    ctx, col, n0, nn, c0, q0, q1, y0, y1 = f.params
-    s = f.slots(ctx, FIELDS)
-    numbers, kind = vec(lanes, I32), vec(lanes)
-    table = f.alloca(I32, _TABLE + lanes)
-    length = nn * (y1 - y0) * s["OW"]
-    plane = s["H"] * s["W"]
-    gather = f"llvm.masked.gather.v{lanes}f32.v{lanes}p0"
-    pointers = vec(lanes, PTR)
-    module.declare(gather, kind, [pointers, I32, vec(lanes, "i1"), kind])
-    outside = f.const(-1, I32)
-    zero = f.i64(0)
-    with f.loop(0, s["RH"]) as i, f.loop(0, s["RW"]) as j:
-        with f.loop(0, nn, 1, [zero]) as n:
-            image = n.index * s["C"] * plane
-            with f.loop(y0, y1, 1, n.values) as y:
-                yy = y.index * s["SH"] + i.index * s["DH"] - s["PH"]
-                ok = f.emit(f"icmp ult i64 {yy.text}, {s['H'].text}", "i1")
-                row = image + yy * s["W"]
-                with f.loop(0, s["OW"], 1, y.values) as ox:
-                    x = ox.index * s["SW"] + j.index * s["DW"] - s["PW"]
-                    inside = f.emit(f"icmp ult i64 {x.text}, {s['W'].text}", "i1") & ok
-                    place = f.select(inside, f.cast("trunc", row + x, I32), outside)
-                    f.store(place, f.at(table, ox.values[0], I32))
-                    ox.next(ox.values[0] + 1)
-                y.next(*ox.out)
-            n.next(*y.out)
-        with f.loop(0, lanes) as rest:
-            f.store(outside, f.at(table, length + rest.index, I32))
-        first = (q0 - i.index + (s["RH"] - 1)) // s["RH"]
-        last = (q1 - i.index + (s["RH"] - 1)) // s["RH"]
-        with f.loop(first, last) as c:
-            source = f.at(s["x"], (n0 * s["C"] + c0 + c.index) * plane)
-            row = ((c.index * s["RH"] + i.index - q0) * s["RW"] + j.index) * length
-            target = f.at(col, row)
-            with f.loop(0, length, lanes) as k:
-                places = f.load(f.at(table, k.index, I32), numbers)
-                mask = places.ge(0)
-                wide = f.cast("sext", places, vec(lanes, I64))
-                address = f.emit(
-                    f"getelementptr float, ptr {source.text}, {wide.kind} {wide.text}", pointers
-                )
-                value = f.emit(
-                    f"call {kind} @{gather}({pointers} {address.text}, i32 4, "
-                    f"{mask.kind} {mask.text}, {kind} zeroinitializer)",
-                    kind,
-                )
-                keep = f.lanes_below(length - k.index, lanes)
-                f.masked_store(value, f.at(target, k.index), keep)
-    f.ret()
+    col, y0, y1, q0 = (ranges[n] for n in ("col", "y0", "y1", "q0"))
+    plane, high = s["H"] * s["W"], y1 - y0
+    length = ranges["nn"] * high * s["OW"]
+    zero = f.const(0.0, vec(lanes))
+    down = s["SH"] * s["W"]
+    with f.loop(q0, ranges["q1"]) as q:
+        c = q.index // s["RH"]
+        i = q.index - c * s["RH"]
+        top = i * s["DH"] - s["PH"]
+        first = f.maximum(f.const(0, I64) - top + (s["SH"] - 1), 0) // s["SH"]
+        last = f.maximum(s["H"] - top + (s["SH"] - 1), 0) // s["SH"]
+        first = f.minimum(f.maximum(first, y0), y1)
+        last = f.maximum(f.minimum(last, y1), first)
+        channel = f.at(s["x"], (ranges["n0"] * s["C"] + ranges["c0"] + c) * plane)
+        origin = f.at(channel, (first * s["SH"] + top) * s["W"])
+        block = f.at(col, (q.index - q0) * s["RW"] * length)
+        with f.loop(0, s["RW"]) as j:
+            x0 = j.index * s["DW"] - s["PW"]
+            places = [x0 + n * lanes for n in range(vectors * step)]
+            masks = [_inside(f, place, s["W"], lanes) for place in places]
+            source = f.at(origin, x0)
+            target = f.at(block, j.index * length)
+            with f.loop(0, ranges["nn"]) as n:
+                part = f.at(target, n.index * high * s["OW"])
+                line = f.at(source, n.index * s["C"] * plane)
+                empty = ((y0, first), (last, y1))
+                for k, (start, stop) in enumerate((empty[0], (first, last), empty[1])):
+                    begin = f.at(part, (start - y0) * s["OW"])
+                    with f.loop(start, stop, 1, [begin, line]) as y:
+                        out, row = y.values
+                        for v in range(vectors):
+                            value = zero
+                            if k == 1:
+                                own = masks[v * step : (v + 1) * step]
+                                value = _every(f, f.at(row, v * step * lanes), own, step, lanes)
+                            f.store(value, f.at(out, v * lanes))
+                        y.next(f.at(out, s["OW"]), f.at(row, down))
 
 
-def _define_columns(module: Module, lanes: int) -> None:
-    """Define ``columns``: kernel rows q0 .. q1 of group-relative channels, for one chunk."""
-    _define_gathered(module, lanes)
+Narrow = tuple[int, int, int]
+
+
+def define_columns(module: Module, lanes: int, narrow: Narrow | None = None) -> None:
+    """Define ``columns``: kernel rows q0 .. q1 of group-relative channels, for one chunk.
+
+    ``narrow`` is None, or the column stride (1, 2, 4), and the width and number of the vectors that
+    hold a row of pixels.
+    """
     f = module.function("columns", [("ctx", PTR), ("col", PTR), *((n, I64) for n in _RANGES)])
     ctx, col, n0, nn, c0, q0, q1, y0, y1 = f.params
     s = f.slots(ctx, FIELDS)
+    if narrow is not None:
+        ranges = dict(zip(("ctx", "col", *_RANGES), f.params))
+        _narrow_columns(f, s, ranges, *narrow)
+        f.ret()
+        return
     high = y1 - y0
     length = nn * high * s["OW"]
-    narrow = s["OW"] * f.select(s["SW"].eq(1), f.i64(2), f.i64(1))
-    small = narrow.le(_NARROW) & length.le(_TABLE) & (s["C"] * s["RH"]).gt(8)
-    # Offsets in the table are 32 bits wide.
-    small = small & (nn * s["C"] * s["H"] * s["W"]).lt(1 << 31)
-    with f.when(small):
-        f.call("gathered", "void", *f.params)
-        f.do("ret void")
-        f.label(f.fresh("unused"))
     plane = s["H"] * s["W"]
     zero = f.const(0.0, vec(lanes))
     with f.loop(q0, q1) as q:
@@ -223,7 +221,7 @@ def define_driver(module: Module, name: str) -> None:
     g.ret()
 
 
-def _copy(f: Function, source: Value, target: Value, count: Value, lanes: int,
+def copy(f: Function, source: Value, target: Value, count: Value, lanes: int,
           add: Value | None = None) -> None:  # fmt: skip
     """Copy floats exactly, adding a vector to each."""
     with f.loop(0, count, lanes) as i:
@@ -234,10 +232,10 @@ def _copy(f: Function, source: Value, target: Value, count: Value, lanes: int,
         f.masked_store(value, f.at(target, i.index), mask)
 
 
-def forward_ir(lanes: int) -> str:
+def forward_ir(lanes: int, narrow: Narrow | None) -> str:
     """Return the module with ``forward(ctx)``."""
     module = Module()
-    _define_columns(module, lanes)
+    define_columns(module, lanes, narrow)
     f = module.function("forward_part", [("ctx", PTR), ("begin", I64), ("end", I64)])
     ctx, begin, end = f.params
     s = f.slots(ctx, FIELDS)
@@ -289,7 +287,7 @@ def forward_ir(lanes: int) -> str:
                 fill = f.splat(f.load(f.at(s["bias"], channel0 + k.index)), lanes)
                 source = f.at(product, k.index * length + n.index * pixels)
                 place = ((n0 + n.index) * s["K"] + channel0 + k.index) * out_plane
-                _copy(f, source, f.at(s["y"], place), pixels, lanes, fill)
+                copy(f, source, f.at(s["y"], place), pixels, lanes, fill)
     release_area(f, s["claim"], area)
     f.ret()
     define_driver(module, "forward")
@@ -319,16 +317,16 @@ def join_ir(lanes: int) -> str:
         with f.loop(0, s["K"]) as k:
             source = f.at(s["y"], (n.index * s["K"] + k.index) * plane)
             target = n0 * s["K"] * plane + k.index * nn * plane + (n.index - n0) * plane
-            _copy(f, source, f.at(s["gt"], target), plane, lanes)
+            copy(f, source, f.at(s["gt"], target), plane, lanes)
     f.ret()
     define_driver(module, "join")
     return module.text()
 
 
-def weight_gradient_ir(lanes: int) -> str:
+def weight_gradient_ir(lanes: int, narrow: Narrow | None) -> str:
     """Return the module with ``weight_gradient(ctx)``; KB counts kernel rows, w is the result."""
     module = Module()
-    _define_columns(module, lanes)
+    define_columns(module, lanes, narrow)
     f = module.function("weight_gradient_part", [("ctx", PTR), ("begin", I64), ("end", I64)])
     ctx, begin, end = f.params
     s = f.slots(ctx, FIELDS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from rushlight.codegen import cache
-from rushlight.kernels import _columns_ir, _context, _emit
+from rushlight.kernels import _columns_ir, _context, _emit, _panel_ir
 from rushlight.runtime import blas, threads
 
 Pair = tuple[int, int]
@@ -16,6 +16,7 @@ Pair = tuple[int, int]
 _PIXELS = 256
 # Floats of one task's columns, about what a core's second-level cache holds.
 _COLUMN_FLOATS = 1 << 18
+_WITH_BLAS = ("forward", "input_gradient", "weight_gradient")
 # Tasks that a convolution is cut into, if its sizes allow: a few per core.
 _TASKS = 8
 
@@ -64,25 +65,32 @@ class Plan:
         """Return how many chunks of joined samples there are."""
         return -(-self.shape[0] // self.images)
 
-    def slots(self, rows_of_block: int, block: int) -> tuple[int, ...]:
-        """Return the sizes as the context holds them."""
+    def slots(self, rows_of_block: int, block: int, images: int = 0) -> tuple[int, ...]:
+        """Return the sizes as the context holds them; ``images`` of a chunk, if not the plan's."""
         n, c, h, w = self.shape
         return (
             *(n, c, self.width, self.groups, h, w, *self.out, *self.kernel, *self.stride),
-            *(*self.padding, *self.dilation, self.images, rows_of_block, block, self.direct),
+            *(
+                *self.padding,
+                *self.dilation,
+                images or self.images,
+                rows_of_block,
+                block,
+                self.direct,
+            ),
         )
 
 
 @lru_cache(maxsize=1)
 def _key() -> str:
-    return f"{_context.width()} {cache.emitter_hash(_emit, _columns_ir)}"
+    return f"{_context.width()} {cache.emitter_hash(_emit, _columns_ir, _panel_ir)}"
 
 
 def _symbols() -> dict[str, int]:
     return {"cblas_sgemm": blas.address("sgemm")}
 
 
-def _run(
+def run(
     name: str,
     make_ir: Callable[[int], str],
     pointers: tuple[int, ...],
@@ -90,17 +98,30 @@ def _run(
     area: int,
     sizes: tuple[int, ...],
     tasks: int,
+    key: str = "",
 ) -> None:
-    area = -(-(area + 2 * _context.width()) // 16) * 16
+    """Call a kernel with scratch memory, ``area`` floats for each thread."""
+    area = -(-(area + 16 * _context.width()) // 16) * 16
     areas = min(threads.get_num_threads(), tasks, 62)
     call = _context.function(
-        name, _key(), lambda: make_ir(_context.width()), None if name == "join" else _symbols
+        name,
+        f"{key} {_key()}",
+        lambda: make_ir(_context.width()),
+        _symbols if name in _WITH_BLAS else None,
     )
     scratch = _context.take(area * areas)
     claim = np.array([(1 << areas) - 1], np.int64)
     head = (*pointers, _context.address(scratch), _context.address(claim), joined, area)
     call(_context.context((*head, *sizes, tasks)))
     _context.give(scratch)
+
+
+def narrow(plan: Plan) -> tuple[int, int, int] | None:
+    """Return column stride, vector width and vectors of a row, if ``columns`` is written for them."""
+    across, step = plan.out[1], plan.stride[1]
+    width = next((w for w in (4, 8) if across <= w), _context.width())
+    vectors = -(-across // width)
+    return (step, width, vectors) if step in (1, 2, 4) and vectors * step <= 16 else None
 
 
 def forward(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, plan: Plan) -> np.ndarray:
@@ -125,9 +146,9 @@ def forward(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, plan: Plan) -
     length = plan.images * high * out[1]
     area = length * ((0 if plan.direct else rows) + (block if plan.images > 1 else 0))
     a = _context.address
-    _run(
-        "forward", _columns_ir.forward_ir, (a(x), a(w), a(y), a(bias)), 0,
-        area, plan.slots(high, block), tasks,
+    run(
+        "forward", partial(_columns_ir.forward_ir, narrow=narrow(plan)), (a(x), a(w), a(y), a(bias)), 0,
+        area, plan.slots(high, block), tasks, str(narrow(plan)),
     )  # fmt: skip
     return y
 
@@ -137,7 +158,7 @@ def _joined(g: np.ndarray, plan: Plan) -> np.ndarray | None:
     if plan.images == 1:
         return None
     joined = _context.take(g.size)
-    _run(
+    run(
         "join", _columns_ir.join_ir, (0, 0, _context.address(g), 0), _context.address(joined),
         0, plan.slots(0, 0), plan.shape[0],
     )  # fmt: skip
@@ -156,7 +177,7 @@ def input_gradient(g: np.ndarray, w: np.ndarray, plan: Plan) -> np.ndarray:
     if outer * -(-channels // block) < _TASKS:
         block = max(1, min(block, max(-(-channels * outer // _TASKS), 32 // taps)))
     a = _context.address
-    _run(
+    run(
         "input_gradient", _columns_ir.input_gradient_ir, (a(gx), a(w), a(g), 0),
         0 if joined is None else a(joined), block * taps * length, plan.slots(0, block),
         outer * -(-channels // block),
@@ -184,9 +205,9 @@ def weight_gradient(g: np.ndarray, x: np.ndarray, plan: Plan) -> np.ndarray:
         block = max(1, -(-depth * plan.groups // (_TASKS // 2)))
         tasks = plan.groups * -(-depth // block)
     a = _context.address
-    _run(
-        "weight_gradient", _columns_ir.weight_gradient_ir, (a(x), a(gw), a(g), 0),
-        0 if joined is None else a(joined), block * wide * length, plan.slots(high, block), tasks,
+    run(
+        "weight_gradient", partial(_columns_ir.weight_gradient_ir, narrow=narrow(plan)), (a(x), a(gw), a(g), 0),
+        0 if joined is None else a(joined), block * wide * length, plan.slots(high, block), tasks, str(narrow(plan)),
     )  # fmt: skip
     if joined is not None:
         _context.give(joined)

@@ -6,7 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from rushlight.kernels import _context, conv_columns, conv_depthwise, conv_winograd
+from rushlight.kernels import (
+    _context,
+    conv_columns,
+    conv_depthwise,
+    conv_panels,
+    conv_winograd,
+)
 from rushlight.kernels._geometry import Ints, Padding, conv_output_size, padding_pairs
 from rushlight.kernels._winograd_ir import POINTS
 from rushlight.kernels.conv_columns import Plan
@@ -88,8 +94,10 @@ def forward(
         return y
     if _depthwise(plan):
         y = conv_depthwise.forward(x, w, bias, plan)
-    else:
+    elif plan.direct:
         y = conv_columns.forward(x, w, bias, plan)
+    else:
+        y = conv_panels.forward(x, w, bias, plan)
     return y.reshape(x.shape[0], plan.width, plan.out[1]) if x.ndim == 3 else y
 
 
@@ -140,4 +148,6 @@ def weight_gradient(
         return conv_winograd.weight_gradient(g, x, plan.kernel[0], plan.padding)
     if _depthwise(plan):
         return conv_depthwise.weight_gradient(g, x, plan).reshape(weight_shape)
+    if conv_panels.takes_weight_gradient(plan):
+        return conv_panels.weight_gradient(g, x, plan).reshape(weight_shape)
     return conv_columns.weight_gradient(g, x, plan).reshape(weight_shape)

@@ -12,6 +12,7 @@ from rushlight.kernels import (
     conv_columns,
     conv_depthwise,
     conv_direct,
+    conv_panels,
     conv_winograd,
 )
 from rushlight.runtime import threads
@@ -90,6 +91,7 @@ def half_width(monkeypatch):
     def forget():
         for remembered in (conv_winograd, conv_columns, conv_direct, conv_depthwise):
             remembered._key.cache_clear()
+        conv_panels.tile.cache_clear()
         for table in (conv._forwards, conv._input_gradients, conv._weight_gradients):
             table.clear()
         conv.release_memory()
