@@ -133,6 +133,10 @@ class Writer(ArgumentWriter):
         large = self.value(f"icmp sge i64 {self.work_value}, {table.GIL_WORK}")
         self.add(f"br i1 {large}, label %{unlock}, label %{run}")
         self.start(unlock)
+        # meanwhile another thread may give a tensor another array
+        held = [p.name for p in self.signature.parameters if p.array is not None and p.array.tensor]
+        for name in held:
+            self.add(f"call void @Py_IncRef(ptr {self.arrays[name]})")
         saved = self.value("call ptr @PyEval_SaveThread()")
         self.add(f"br label %{run}")
         self.start(run)
@@ -148,6 +152,8 @@ class Writer(ArgumentWriter):
         self.add(f"br i1 {unlocked}, label %{lock}, label %{after}")
         self.start(lock)
         self.add(f"call void @PyEval_RestoreThread(ptr {thread})")
+        for name in held:
+            self.add(f"call void @Py_DecRef(ptr {self.arrays[name]})")
         self.add(f"br label %{after}")
         self.start(after)
         if status:

@@ -299,6 +299,48 @@ def test_backward_in_many_threads():
     assert not errors
 
 
+def test_one_graph_in_many_threads():
+    t = Leaves()
+    big = torch.ones(300, 300)
+    p = torch.ones(300, 300, requires_grad=True)
+    for _ in range(10):
+        y = torch.tanh(p * big).sum()
+        errors = []
+
+        def work(y=y, errors=errors):
+            try:
+                torch.autograd.backward(y)
+            except RuntimeError as error:  # another was first
+                errors.append(str(error))
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all("a second time" in text for text in errors)
+    assert t.p.grad is None
+
+
+def test_another_array_while_a_kernel_runs():
+    t = torch.ones(400, 400)
+    stop = threading.Event()
+
+    def replace():
+        while not stop.is_set():
+            t.data = torch.ones(400, 400)
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        for _ in range(300):
+            out = t * t
+            assert out[-1, -1] == 1.0
+    finally:
+        stop.set()
+        thread.join()
+
+
 @pytest.mark.skipif(not builtin.available(), reason="no machine code")
 def test_it_is_in_use():
     assert engine.native.walk is not None

@@ -403,12 +403,19 @@ def run_node(work: int, node: int, grad: int, retain: int) -> int:
         grad = c.PyList_AsTuple(grad)
         if grad == 0:
             return FAILED
+    # another thread's backward pass may release the node while a rule runs
+    saved = word(node, at.op_saved)
+    twins = word(node, at.op_out)
+    c.Py_IncRef(saved)
+    c.Py_IncRef(twins)
     status = 0
     if byte(code, JOINT):
         put(values, 8 * count, word(plan, at.plan_needs))
         status = run_joint(work, node, plan, grad, values)
     else:
         status = run_rules(work, node, plan, code, grad, values)
+    c.Py_DecRef(twins)
+    c.Py_DecRef(saved)
     c.Py_DecRef(grad)
     if status == 0 and retain == 0 and (byte(code, SAVED) or byte(code, SAVE_OUT)):
         c.Py_IncRef(known.released)
