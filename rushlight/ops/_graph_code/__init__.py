@@ -5,4 +5,4 @@ These files are compiled by ``codegen.lowlevel`` (see there for the language), n
 over to them. A "stolen" argument is one whose reference the function takes over.
 """
 
-FILES = ("objects", "record", "run", "walk")
+FILES = ("objects", "record", "run", "walk", "enter")
