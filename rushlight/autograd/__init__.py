@@ -12,10 +12,12 @@ _HOME = {
     "no_grad": "modes", "enable_grad": "modes", "set_grad_enabled": "modes",
     "inference_mode": "modes", "is_grad_enabled": "modes", "grad_mode": "modes",
     "set_detect_anomaly": "anomaly", "detect_anomaly": "anomaly",
-    "gradcheck": "gradcheck", "gradgradcheck": "gradcheck", "GradcheckError": "gradcheck",
+    "gradcheck": "finite_differences", "gradgradcheck": "finite_differences",
+    "GradcheckError": "finite_differences",
     "Variable": "variable",
 }  # fmt: skip
-_MODULES = ("function", "functional", "anomaly", "engine", "graph")
+_MODULES = ("anomaly", "engine", "forward_ad", "function", "functional", "graph", "profiler",
+            "variable")  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from rushlight.autograd.engine import backward, run_backward
 from rushlight.autograd.node import Handle, Node, edge_of
+from rushlight.core.state import state
 from rushlight.core.tensor import LEAF, Tensor, wrap
 
 
@@ -24,6 +25,10 @@ def set_requires_grad(t: Tensor, value: bool) -> None:
                 "var_no_grad = var.detach()."
             )
         return
+    if t._meta is not None and t._meta.inference and not state.inference:
+        raise RuntimeError(
+            f"Setting requires_grad={value} on inference tensor outside InferenceMode is not allowed."
+        )
     if value and t.dtype.category < 2:
         raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
     t._edge = LEAF if value else None
@@ -75,6 +80,8 @@ def detach(t: Tensor) -> Tensor:
     """A tensor on the same memory without history."""
     out = wrap(t._array)
     out._storage = t.storage_version()
+    if t._meta is not None or out._meta is not None:
+        out.meta().inference = t._meta is not None and t._meta.inference
     return out
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from rushlight.autograd.anomaly import checked_apply
 from rushlight.autograd.node import Grads, Node, edge_of
-from rushlight.core.state import defaults, set_grad, state
+from rushlight.core.state import defaults, python_calls, set_grad, state
 from rushlight.core.tensor import LEAF, Tensor, wrap
 
 
@@ -324,6 +324,8 @@ def run_backward(
     keep = create_graph if retain_graph is None else retain_graph
     previous = state.grad_enabled
     set_grad(create_graph)
+    if python_calls[0]:
+        state.backward_roots = edges
     try:
         if native.walk is not None and wanted is None and not create_graph and not defaults.anomaly:
             native.walk(tuple(edges), tuple(starts), keep)

@@ -17,6 +17,7 @@ from rushlight.autograd.node import (
     next_sequence,
     rebase,
 )
+from rushlight.autograd.saved import Packed
 from rushlight.core.state import set_grad, state
 from rushlight.core.tensor import Tensor, bump_version, wrap
 
@@ -141,6 +142,22 @@ class Kept:
         return out
 
 
+class PackedKept(Kept):
+    """The same inside ``graph.saved_tensors_hooks``."""
+
+    __slots__ = ("packed",)
+
+    def __init__(self, tensor: Tensor, index: int | None) -> None:
+        self.packed = Packed(tensor, output=index is not None)
+        self.index = index
+
+    def unpack(self, node: Node) -> Tensor:
+        out = self.packed.get()
+        if self.index is not None and state.grad_enabled:
+            out._edge, out._index = node, self.index
+        return out
+
+
 class Function:
     """Base class of operations with a ``forward`` and a ``backward`` of their own.
 
@@ -253,7 +270,8 @@ def _finish(
         return tuple(outputs)
     positions = {id(t): i for i, t in enumerate(outputs) if isinstance(t, Tensor)}
     positions.update({id(t): i for i, t in enumerate(results) if id(t) not in inputs})
-    ctx._kept = [Kept(t, positions.get(id(t))) if isinstance(t, Tensor) else t for t in ctx._kept]
+    keep = PackedKept if state.saved_hooks else Kept
+    ctx._kept = [keep(t, positions.get(id(t))) if isinstance(t, Tensor) else t for t in ctx._kept]
     for i, t in enumerate(outputs):
         if not isinstance(t, Tensor) or id(t) in plain or t.dtype.category < 2:
             continue

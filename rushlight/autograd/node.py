@@ -122,6 +122,12 @@ class AccumulateGrad(Node):
 
     __slots__ = ("variable",)
 
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
         self.edges = ()
@@ -163,6 +169,20 @@ class OpNode(Node):
     params: tuple[Any, ...]
     shapes: tuple[Any, ...] | None  # of all inputs; None: nobody asks, or all are the output's
     plan: Any
+
+    def __getattr__(self, name: str) -> Any:
+        """``_saved_self``, ``_saved_result`` and others: what the node keeps."""
+        if name.startswith("_saved_"):
+            plan, wanted = self.plan, name.removeprefix("_saved_")
+            primitive = plan.primitive
+            names = [primitive.inputs[i] for i in plan.saved] + ["result"] * plan.save_out
+            values = self.unpack() if plan.keeps else []
+            values, names = [*values, *self.params], [*names, *primitive.params]
+            if wanted == "self":
+                wanted = "input"
+            if wanted in names:
+                return values[names.index(wanted)]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def apply(self, grads: Grads) -> tuple[Tensor | None, ...]:
         plan = self.plan

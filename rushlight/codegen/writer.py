@@ -46,6 +46,8 @@ class Value:
 
 
 class Scope:
+    """The lines of one block of code, and the names of values that it has computed."""
+
     __slots__ = ("lines", "memo", "names")
 
     def __init__(self) -> None:

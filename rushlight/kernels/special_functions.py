@@ -479,7 +479,9 @@ def airy_ai(x: Array) -> Array:
 Step = Callable[[int, Array, Array, Array], Array]
 
 
-def recurrence(first: Callable[[Array], Array], step: Step) -> Callable[[Array, Array], Any]:
+def recurrence(
+    name: str, first: Callable[[Array], Array], step: Step
+) -> Callable[[Array, Array], Any]:
     """A function (x, n) from p_0 = 1, p_1 = first(x), p_(k+1) = step(k, x, p_k, p_(k-1))."""
 
     def polynomial(x: Array, n: Array) -> Array:
@@ -492,14 +494,33 @@ def recurrence(first: Callable[[Array], Array], step: Step) -> Callable[[Array, 
             out = np.where(n == k + 1, now, out)
         return out
 
+    polynomial.__doc__ = f"The {name} of degree ``n`` at ``x`` (integer parts of ``n`` count)."
     return polynomial
 
 
-chebyshev_t = recurrence(lambda x: x, lambda k, x, p, o: 2 * x * p - o)
-chebyshev_u = recurrence(lambda x: 2 * x, lambda k, x, p, o: 2 * x * p - o)
-chebyshev_v = recurrence(lambda x: 2 * x - 1, lambda k, x, p, o: 2 * x * p - o)
-chebyshev_w = recurrence(lambda x: 2 * x + 1, lambda k, x, p, o: 2 * x * p - o)
-hermite_h = recurrence(lambda x: 2 * x, lambda k, x, p, o: 2 * x * p - 2 * k * o)
-hermite_he = recurrence(lambda x: x, lambda k, x, p, o: x * p - k * o)
-laguerre_l = recurrence(lambda x: 1 - x, lambda k, x, p, o: ((2 * k + 1 - x) * p - k * o) / (k + 1))
-legendre_p = recurrence(lambda x: x, lambda k, x, p, o: ((2 * k + 1) * x * p - k * o) / (k + 1))
+chebyshev_t = recurrence(
+    "Chebyshev polynomial of the first kind", lambda x: x, lambda k, x, p, o: 2 * x * p - o
+)
+chebyshev_u = recurrence(
+    "Chebyshev polynomial of the second kind", lambda x: 2 * x, lambda k, x, p, o: 2 * x * p - o
+)
+chebyshev_v = recurrence(
+    "Chebyshev polynomial of the third kind", lambda x: 2 * x - 1, lambda k, x, p, o: 2 * x * p - o
+)
+chebyshev_w = recurrence(
+    "Chebyshev polynomial of the fourth kind", lambda x: 2 * x + 1, lambda k, x, p, o: 2 * x * p - o
+)
+hermite_h = recurrence(
+    "Hermite polynomial (physicists')", lambda x: 2 * x, lambda k, x, p, o: 2 * x * p - 2 * k * o
+)
+hermite_he = recurrence(
+    "Hermite polynomial (probabilists')", lambda x: x, lambda k, x, p, o: x * p - k * o
+)
+laguerre_l = recurrence(
+    "Laguerre polynomial",
+    lambda x: 1 - x,
+    lambda k, x, p, o: ((2 * k + 1 - x) * p - k * o) / (k + 1),
+)
+legendre_p = recurrence(
+    "Legendre polynomial", lambda x: x, lambda k, x, p, o: ((2 * k + 1) * x * p - k * o) / (k + 1)
+)

@@ -22,10 +22,12 @@ ndarray = np.ndarray
 
 
 def source(generator: Generator | None) -> Generator:
+    """The generator to draw from: ``generator``, or the default one."""
     return default_generator if generator is None else generator
 
 
 def not_implemented(kernel: str, kind: Dtype) -> NotImplementedError:
+    """PyTorch's error for a kernel without that dtype."""
     return NotImplementedError(f"\"{kernel}\" not implemented for '{SCALAR_TYPE_NAMES[kind]}'")
 
 
@@ -62,6 +64,7 @@ def _parts(array: ndarray) -> ndarray:
 
 
 def write_uniform(array: ndarray, low: float, high: float, g: Generator) -> None:
+    """Fills ``array`` with uniform numbers from [low, high)."""
     if array.dtype.kind == "c":
         array = _parts(array)
     draw.fill_uniform(array, g, low, high)
@@ -88,6 +91,7 @@ def uniform_(
 
 
 def write_normal(array: ndarray, mean: float, std: float, g: Generator) -> None:
+    """Fills ``array`` with normal numbers; complex parts share the variance."""
     if array.dtype.kind == "c":
         array = _parts(array)
         std = std / math.sqrt(2)
@@ -95,6 +99,7 @@ def write_normal(array: ndarray, mean: float, std: float, g: Generator) -> None:
 
 
 def check_std(std: float) -> None:
+    """RuntimeError for a negative standard deviation."""
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
 
@@ -113,6 +118,7 @@ _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 
 def full_modulus(kind: Dtype) -> int:
+    """The number of values that ``random_()`` draws from for a dtype."""
     if kind is dtypes.bool_:
         return 2
     if kind.is_floating_point:

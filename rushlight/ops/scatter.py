@@ -346,6 +346,7 @@ UFUNCS = {
 
 
 def start_value(reduce: str, kind: np.dtype) -> Any:
+    """What a reduction starts from where the old values do not count."""
     if reduce in ("sum", "mean"):
         return 0
     if reduce == "prod":
@@ -359,6 +360,7 @@ def start_value(reduce: str, kind: np.dtype) -> Any:
 
 
 def divide_counts(out: ndarray, count: ndarray) -> None:
+    """Turns sums into means, rounding integers down, in place."""
     count = np.maximum(count, 1)
     if out.dtype.kind in "iub":
         out[...] = np.floor_divide(out, count.astype(out.dtype))

@@ -349,7 +349,7 @@ def logsumexp(
     Examples::
 
         >>> torch.logsumexp(torch.tensor([1000., 1000.]), 0)
-        tensor(1000.6931)
+        tensor(1000.6932)
     """
     if input._array.dtype.kind in "iub":
         input = cast(input, defaults.dtype)
