@@ -13,6 +13,8 @@ class ThreadState(threading.local):
 
     grad_enabled: bool = True
     inference: bool = False
+    backward_roots: Any = None  # where the running backward pass began, if somebody may ask
+    saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) pairs of autograd.graph, the innermost last
     thread: object = None  # notices the thread's end
     recorder: object = None  # set by a capture: called with each primitive that runs
 
@@ -34,7 +36,7 @@ defaults = Defaults()
 # Words that generated code looks at (see codegen.builtin.Guard), once there is some: whether every
 # call must go through Python, the thread in which gradients are off (-1: several), anomaly mode.
 guard: Any = None
-_inference_threads = 0
+python_calls = [0]  # how many threads are in inference mode, use hooks on saved tensors, ...
 off: set[int] = set()  # the threads in which gradients are off
 
 
@@ -78,12 +80,22 @@ def set_grad(enabled: bool) -> None:
 
 def set_inference(on: bool) -> None:
     """Sets inference mode for this thread; while any thread is in it, calls go through Python."""
-    global _inference_threads
     if on != state.inference:
         state.inference = on
-        _inference_threads += 1 if on else -1
-        if guard is not None:
-            guard[0] = _inference_threads
+        count_python_calls(1 if on else -1)
+
+
+def set_saved_hooks(hooks: tuple[Any, ...]) -> None:
+    """Sets this thread's hooks on saved tensors; while there are any, calls go through Python."""
+    count_python_calls(bool(hooks) - bool(state.saved_hooks))
+    state.saved_hooks = hooks
+
+
+def count_python_calls(change: int) -> None:
+    """Adds to the number of threads whose calls must go through Python."""
+    python_calls[0] += change
+    if guard is not None:
+        guard[0] = python_calls[0]
 
 
 def set_anomaly(on: bool, check_nan: bool) -> None:
@@ -97,6 +109,6 @@ def set_guard(words: Any) -> None:
     """Connects the state with the words of generated code."""
     global guard
     guard = words
-    words[0] = _inference_threads
+    words[0] = python_calls[0]
     words[2] = int(defaults.anomaly)
     publish()

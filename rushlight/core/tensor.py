@@ -21,6 +21,7 @@ import numpy as np
 from rushlight.base import dtypes
 from rushlight.base.device import cpu, device
 from rushlight.base.size import Size, make_size
+from rushlight.core.state import python_calls, state
 
 
 class Storage:
@@ -166,7 +167,15 @@ def wrap(array: np.ndarray) -> Tensor:
     out._storage = None
     out._grad = None
     out._meta = None
+    if python_calls[0]:
+        mark_inference(out)
     return out
+
+
+def mark_inference(t: Tensor) -> None:
+    """Notes that ``t`` was made in inference mode, if it was."""
+    if state.inference:
+        t.meta().inference = True
 
 
 def init_fields(out: Tensor, array: np.ndarray) -> None:
@@ -177,10 +186,24 @@ def init_fields(out: Tensor, array: np.ndarray) -> None:
     out._storage = None
     out._grad = None
     out._meta = None
+    if python_calls[0]:
+        mark_inference(out)
+
+
+def check_inference(t: Tensor) -> None:
+    """Raises RuntimeError for a change in place, outside of inference mode, of what was made in it."""
+    if t._meta is not None and t._meta.inference and not state.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
+            "clone to get a normal tensor before doing inplace update.See "
+            "https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
 
 
 def bump_version(t: Tensor) -> None:
     """Counts an in-place change of the memory of ``t``."""
+    if t._meta is not None:
+        check_inference(t)
     if t._storage is None:
         t._storage = Storage(1)
     else:

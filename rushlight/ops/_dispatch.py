@@ -11,7 +11,7 @@ from rushlight.autograd.engine import helpers
 from rushlight.autograd.node import edge_of, rebase
 from rushlight.base import dtypes
 from rushlight.core.state import state
-from rushlight.core.tensor import LEAF, Tensor, bump_version, wrap
+from rushlight.core.tensor import LEAF, Tensor, bump_version, check_inference, wrap
 from rushlight.ops._primitive import Primitive, apply1, apply2
 from rushlight.ops._promote import cast, cast_array
 
@@ -49,7 +49,15 @@ def check_writable(t: Tensor, name: str = "") -> None:
             "output views to be modified inplace. You should replace the inplace operation by an "
             "out-of-place one."
         )
-    if view.creation in ("no_grad", "inference"):
+    if view.creation == "inference":
+        raise RuntimeError(
+            "A view was created in inference mode and is being modified inplace in normal mode. "
+            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify "
+            "your code by moving both the view and the inplace either both inside the inference_mode "
+            "block (if you don't want the inplace to be tracked) or both outside (if you want the "
+            "inplace to be tracked)."
+        )
+    if view.creation == "no_grad":
         raise RuntimeError(
             "A view was created in no_grad mode and is being modified inplace with grad mode "
             "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You "
@@ -74,6 +82,8 @@ def check_overlap(array: np.ndarray) -> None:
 
 def store(t: Tensor, result: Tensor) -> None:
     """Writes the values of ``result`` into the memory of ``t``, whose shape and dtype stay."""
+    if t._meta is not None:
+        check_inference(t)
     target, source = t._array, result._array
     if not target.flags.writeable:
         raise RuntimeError("a read-only tensor cannot be changed in place; clone() it first")

@@ -219,7 +219,10 @@ def track(primitive: int, x: int, params: int, extra: int, out: int, on: int) ->
     field(meta, at.meta_accumulator, none)
     field(meta, at.meta_name, none)
     field(meta, at.meta_retains_grad, c._Py_FalseStruct)
-    field(meta, at.meta_inference, c._Py_FalseStruct)
+    inference = c._Py_FalseStruct
+    if word(x, at.meta) != none:
+        inference = word(word(x, at.meta), at.meta_inference)
+    field(meta, at.meta_inference, inference)
     return replace(out, at.meta, meta)
 
 
