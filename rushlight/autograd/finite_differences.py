@@ -1,8 +1,6 @@
 """Comparison of gradients with finite differences."""
 
-import sys
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -195,13 +193,3 @@ def gradgradcheck(
         rtol=rtol,
         raise_exception=raise_exception,
     )
-
-
-class _CallableModule(ModuleType):
-    """``torch.autograd.gradcheck`` is the function, and this module once that was imported."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> bool:
-        return gradcheck(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule

@@ -228,6 +228,7 @@ def _bernoulli(a: ndarray, g: Generator) -> ndarray:
 
 
 def zero_rule(g: Tensor) -> Tensor:
+    """The gradient of random numbers: zero."""
     return late.zeros_like(g)  # type: ignore[no-any-return]
 
 

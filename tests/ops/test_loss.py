@@ -3,7 +3,7 @@ import pytest
 
 import rushlight as torch
 import rushlight.nn.functional as F
-from rushlight.autograd.gradcheck import gradcheck, gradgradcheck
+from rushlight.autograd import gradcheck, gradgradcheck
 
 
 @pytest.mark.parametrize("line, text", expressions.golden("loss").items())

@@ -2,7 +2,7 @@ import expressions
 import pytest
 
 import rushlight as torch
-from rushlight.autograd.gradcheck import gradcheck, gradgradcheck
+from rushlight.autograd import gradcheck, gradgradcheck
 
 
 @pytest.mark.parametrize("line, text", expressions.golden("recurrent").items())
