@@ -42,7 +42,7 @@ def add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
     if len(starts) == len(rows):
         out[rows] += values
         return
-    out[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+    out[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0, dtype=out.dtype)
 
 
 def along(index: np.ndarray, dim: int) -> tuple[Any, ...]:

@@ -207,7 +207,7 @@ def histc(
 ) -> Tensor:
     """The number of elements in each of ``bins`` equal parts of [min, max] (default: of the data)."""
     if bins <= 0:
-        raise RuntimeError("bins must be > 0")
+        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     array = as_sortable(input._array).reshape(-1)
     low, high = _range(array, float(min), float(max))
     inside = array[(array >= low) & (array <= high)].astype(np.float64)
@@ -312,7 +312,12 @@ def histogramdd(
 
 
 def isin(
-    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+    elements: Any,
+    test_elements: Any,
+    *,
+    assume_unique: bool = False,
+    invert: bool = False,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Whether each element occurs in ``test_elements``.
 
@@ -326,7 +331,8 @@ def isin(
         as_sortable(x._array if isinstance(x, Tensor) else np.asarray(x, to))
         for x in (elements, test_elements)
     )
-    return wrap(np.asarray(np.isin(a, b, invert=invert)))
+    result = wrap(np.asarray(np.isin(a, b, invert=invert)))
+    return result if out is None else write_out(out, result)
 
 
 BOTH = """

@@ -178,10 +178,12 @@ def _logcumsumexp_rule(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tenso
         return exp(add(late.flip(logcumsumexp(parts, dim), (dim,)), conj(input)))
     positive = late.where(late.gt(g, 0), log(late.abs(g)), late.full_like(g, float("-inf")))
     negative = late.where(late.lt(g, 0), log(late.abs(g)), late.full_like(g, float("-inf")))
-    grads = [
-        exp(add(late.flip(logcumsumexp(late.flip(sub(part, out), (dim,)), dim), (dim,)), input))
-        for part in (positive, negative)
-    ]
+    grads = []
+    nothing = late.eq(out, float("-inf"))  # no minus infinity less minus infinity
+    for part in (positive, negative):
+        terms = late.masked_fill(sub(part, out), nothing, float("-inf"))
+        total = late.flip(logcumsumexp(late.flip(terms, (dim,)), dim), (dim,))
+        grads.append(exp(add(total, input)))
     return sub(grads[0], grads[1])
 
 

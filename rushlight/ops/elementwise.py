@@ -35,7 +35,8 @@ def add(input: Any, other: Any, *, alpha: Any = 1, out: Tensor | None = None) ->
     """
     if type(alpha) is not int or alpha != 1:
         _check_alpha(alpha, input, other)
-        other = mul(other, alpha)
+        kind = other.dtype if isinstance(other, Tensor) else None
+        other = mul(other, bool(alpha) if kind is bool_ else alpha)
     return _add(input, other, out=out)
 
 

@@ -66,7 +66,10 @@ def _arg_reduce(
     _no_complex(name, input)
     if dim is None:
         if input._array.size == 0:
-            raise _empty_error(name)
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+                "the reduction dim with the 'dim' argument."
+            )
     else:
         dim = wrap_dim(dim, input._array.ndim)
         check_nonzero_dim(name, input, dim)

@@ -533,7 +533,7 @@ def _raise_singular(name: str, infos: np.ndarray) -> None:
     place = tuple(int(i) for i in np.argwhere(infos)[0])
     k = int(infos[place])
     batch = f"(Batch element {place[0]}): " if place else ""
-    raise LinAlgError(
+    raise RuntimeError(
         f"{name}: {batch}U[{k},{k}] is zero and using it on lu_solve would result in a division by "
         "zero. If you still want to perform the factorization, consider calling "
         "linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"

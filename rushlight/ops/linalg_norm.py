@@ -296,7 +296,10 @@ def renorm(
     input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None
 ) -> Tensor:
     """``input`` with each slice along ``dim`` scaled down to a norm of at most ``maxnorm``."""
-    others = [d for d in range(input._array.ndim) if d != dim % input._array.ndim]
+    ndim = input._array.ndim
+    if ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
+    others = [d for d in range(ndim) if d != dim % ndim]
     norms = vector_norm(input, p, others, keepdim=True)
     factor = late.where(late.gt(norms, maxnorm), div(maxnorm, norms + 1e-7), late.ones_like(norms))
     result = mul(input, cast(factor, input.dtype))

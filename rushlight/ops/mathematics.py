@@ -268,7 +268,10 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> torch.ldexp(torch.tensor([1.]), torch.tensor([3]))
         tensor([8.])
     """
-    return mul(input, pow(2.0, other), out=out)
+    result = mul(input, pow(2.0, other))
+    if input.dtype.is_floating_point:
+        result = cast(result, input.dtype)
+    return result if out is None else write_out(out, result)
 
 
 def frexp(input: Tensor, *, out: Any = None) -> Any:

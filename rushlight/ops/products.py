@@ -209,16 +209,14 @@ def trace(input: Tensor) -> Tensor:
 
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """The product of several matrices, in the cheapest order."""
-    return multi_dot(matrices, out=out)
+    return matrices[0] if len(matrices) == 1 else multi_dot(matrices, out=out)
 
 
 def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The product of two or more matrices (the outer ones may be vectors), cheapest order first."""
     arrays = list(tensors)
     if len(arrays) < 2:
-        if len(arrays) == 1:
-            return arrays[0]
-        raise RuntimeError("multi_dot(): expected at least 2 tensors but got 0")
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(arrays)}")
     squeeze_first = arrays[0].dim() == 1
     squeeze_last = arrays[-1].dim() == 1
     if squeeze_first:

@@ -607,7 +607,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """
     array = input._array
     if array.ndim == 0:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = wrap_dim(dim, array.ndim)
     return tuple([_multi_view(apply_view(SELECT, input, dim, i)) for i in range(array.shape[dim])])
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.base import dtypes
+from rushlight.base.quiet import quiet
 from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
 from rushlight.kernels import special_functions as values
@@ -151,6 +152,7 @@ def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The logarithmic derivative of the gamma function."""
 
 
+@quiet
 def _polygamma(a: Any, n: int) -> Any:
     return values.polygamma(n, a.astype(np.float64)).astype(a.dtype)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from rushlight.core.bridge import address, owner
 from rushlight.core.tensor import Tensor
-from rushlight.ops._dispatch import wrap_dim, write_out
+from rushlight.ops._dispatch import with_out, wrap_dim, write_out
 from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply1, apply_view
 
@@ -154,6 +154,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     return _scattered(input, lambda t: late.select(t, dim, index), src)
 
 
+@with_out
 def slice_scatter(
     input: Tensor,
     src: Tensor,
