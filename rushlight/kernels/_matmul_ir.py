@@ -16,6 +16,8 @@ _PART = [*FIELDS, ("length", I64)]
 # Multiplications from which two, then four threads pay; and those of a part of a huge product.
 _TWO, _FOUR, _HUGE = 1 << 20, 1 << 24, 1 << 29
 _MOST_PARTS = 32
+# Columns of a task where one row is multiplied.
+_COLUMNS = 512
 
 
 def _fill(f: Function, s: dict[str, Value], kind: str, lanes: int, area: tuple[Value, ...]) -> None:
@@ -100,21 +102,60 @@ def _dot_part(module: Module, kind: str, lanes: int) -> None:
     f.ret()
 
 
+def _row_part(module: Module, kind: str, lanes: int) -> None:
+    """Define ``row_part``: blocks of columns of one row times a matrix, which is read in order."""
+    f = module.function("row_part", [("ctx", PTR), ("begin", I64), ("end", I64)])
+    ctx, begin, end = f.params
+    s = f.slots(ctx, _PART)
+    wide = vec(lanes, kind)
+    n, k = s["n"], s["k"]
+    biased = f.emit(f"icmp ne ptr {s['bias'].text}, null", "i1")
+    first, last = begin * _COLUMNS, f.minimum(end * _COLUMNS, n)
+    with f.loop(first, last, lanes) as j:
+        mask = f.lanes_below(last - j.index, lanes)
+        here = f.select(biased, f.at(s["bias"], j.index, kind), f.at(s["c"], j.index, kind))
+        start = f.select(biased, f.masked_load(here, mask, wide), f.const(0.0, wide))
+        f.masked_store(start, f.at(s["c"], j.index, kind), mask)
+    whole = k // 8 * 8
+    for start, stop, rows in ((f.i64(0), whole, 8), (whole, k, 1)):
+        with f.loop(start, stop, rows) as i:
+            factors = [f.splat(f.load(f.at(s["a"], i.index + r, kind), kind), lanes)
+                       for r in range(rows)]  # fmt: skip
+            lines = [f.at(s["b"], (i.index + r) * n, kind) for r in range(rows)]
+            with f.loop(first, last, lanes) as j:
+                mask = f.lanes_below(last - j.index, lanes)
+                place = f.at(s["c"], j.index, kind)
+                total = f.masked_load(place, mask, wide)
+                for factor, line in zip(factors, lines):
+                    value = f.masked_load(f.at(line, j.index, kind), mask, wide)
+                    total = f.fma(factor, value, total)
+                f.masked_store(total, place, mask)
+    f.ret()
+
+
 def _define_gemm(module: Module, kind: str, lanes: int) -> None:
     _gemm_part(module, kind, lanes)
     _dot_part(module, kind, lanes)
+    _row_part(module, kind, lanes)
     g = module.function("gemm", FIELDS, export=True)
     s = {name: v for (name, _), v in zip(FIELDS, g.params)}
     ctx = g.alloca(I64, len(_PART))
     for i, v in enumerate(g.params):
         g.store(v, g.at(ctx, i, I64))
     m, n, k = s["m"], s["n"], s["k"]
-    one_row = m.eq(1) & s["tb"].ne(0)
+    single = m.eq(1)
+    one_row = single & s["tb"].ne(0)
+    plain = single & s["tb"].eq(0)
+    with g.when(plain):
+        part = Value(g, "@row_part", PTR)
+        blocks = (n + (_COLUMNS - 1)) // _COLUMNS
+        grain = g.maximum(g.i64((1 << 18) // _COLUMNS) // k, 1)
+        g.call("rl_parallel_for", "void", part, ctx, blocks, grain)
     with g.when(one_row):
         grain = g.maximum(g.i64(1 << 18) // k, 1)
         part = Value(g, "@dot_part", PTR)
         g.call("rl_parallel_for", "void", part, ctx, (n + 3) // 4, grain)
-    with g.when(one_row ^ 1):
+    with g.when((one_row ^ 1) & (plain ^ 1)):
         work = m * n * k
         parts = g.select(work.ge(_TWO), g.i64(2), g.i64(1))
         parts = g.select(work.ge(_FOUR), g.i64(4), parts)

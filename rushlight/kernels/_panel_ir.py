@@ -212,3 +212,48 @@ def weight_gradient_ir(lanes: int, window: int, tile: Tile) -> str:
     f.ret()
     define_driver(module, name)
     return module.text()
+
+
+_SUM = [("c", PTR), ("a", PTR), ("b", PTR), ("m", I64), ("n", I64), ("k", I64)]
+# Columns of a task, and multiplications from which two threads pay.
+_BLOCK, _TWO = 128, 1 << 20
+
+
+def accumulate_ir(width: int, vectors: int, rows: int) -> str:
+    """Return the module with ``accumulate(c, a, b, m, n, k)``: c += a b, all contiguous.
+
+    b must have at least as many columns as a row of registers: reads go that far beyond.
+    """
+    module = Module()
+    define_product(module, width, vectors, rows)
+    f = module.function("accumulate_part", [("ctx", PTR), ("begin", I64), ("end", I64)])
+    ctx, begin, end = f.params
+    s = f.slots(ctx, _SUM)
+    n, k, one = s["n"], s["k"], f.i64(1)
+    first = begin * _BLOCK
+    count = f.minimum(end * _BLOCK, n) - first
+    # The last rows of b are read beyond their end: they go by way of memory of their own.
+    inner = k - 1
+    c = f.at(s["c"], first)
+    f.call("product", "void", s["a"], k, one, f.at(s["b"], first), n, c, n, s["m"], count, inner)
+    beyond = width * vectors
+    tail = f.alloca("float", _BLOCK * 8 + beyond)
+    last = f.at(s["b"], inner * n + first)
+    with f.loop(0, count, _BLOCK * 8) as j:
+        some = f.minimum(count - j.index, _BLOCK * 8)
+        copy(f, f.at(last, j.index), tail, some, width)
+        f.call("product", "void", f.at(s["a"], inner), k, one, tail, n, f.at(c, j.index), n,
+               s["m"], some, one)  # fmt: skip
+    f.ret()
+    g = module.function("accumulate", _SUM, export=True)
+    s = {name: v for (name, _), v in zip(_SUM, g.params)}
+    ctx = g.alloca(I64, len(_SUM))
+    for slot, v in enumerate(g.params):
+        g.store(v, g.at(ctx, slot, I64))
+    blocks = (s["n"] + (_BLOCK - 1)) // _BLOCK
+    large = (s["m"] * s["n"] * s["k"]).ge(_TWO)
+    grain = g.select(large, g.maximum(blocks // 4, 1), blocks)
+    part = Value(g, "@accumulate_part", PTR)
+    g.call("rl_parallel_for", "void", part, ctx, blocks, grain)
+    g.ret()
+    return module.text()

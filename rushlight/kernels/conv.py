@@ -1,6 +1,7 @@
 """Convolution (cross-correlation) in 1, 2 and 3 dimensions: forward and both gradients.
 
-float32 in 1 and 2 dimensions goes to generated code (``conv_native``); the rest is NumPy.
+float32 in 1 and 2 dimensions goes to generated code (``conv_native``), in 3 dimensions by way of 2
+(``conv_volume``); the rest is NumPy.
 
 The NumPy path: the windows of the padded input are one strided view; copying it into rows gives
 ``im2col``, and one matrix product per sample (or per group) does the rest.  Buffers are limited
@@ -16,7 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.kernels import _context, conv_direct, conv_native, conv_winograd
+from rushlight.kernels import (
+    _context,
+    conv_direct,
+    conv_native,
+    conv_volume,
+    conv_winograd,
+)
 from rushlight.kernels._geometry import Ints, Padding, conv_output_size, padding_pairs
 from rushlight.kernels.matmul import widened
 
@@ -107,6 +114,18 @@ def _forward_numpy(
     return y
 
 
+def _volume(
+    shape: Ints, weight_shape: Ints, stride: Ints, padding: Padding, dilation: Ints, groups: int
+) -> conv_volume.Volume | None:
+    """Return how to do a 3-d convolution by slices; None for others and without generated code."""
+    if len(shape) != 5 or 0 in shape or 0 in weight_shape or not _context.available():
+        return None
+    out = conv_output_size(shape[2:], weight_shape[2:], stride, padding, dilation)
+    if min(out) <= 0 or min(min(pair) for pair in padding_pairs(padding)) < 0:
+        return None
+    return conv_volume.Volume(shape, weight_shape, out[0], stride, padding, dilation, groups)
+
+
 def _forward_any(
     x: np.ndarray,
     w: np.ndarray,
@@ -117,6 +136,10 @@ def _forward_any(
     groups: int,
 ) -> np.ndarray:
     if x.dtype == np.float32:
+        volume = _volume(x.shape, w.shape, stride, padding, dilation, groups)
+        if volume is not None:
+            out = conv_output_size(x.shape[2:], w.shape[2:], stride, padding, dilation)
+            return conv_volume.forward(conv_forward, x, w, bias, out, volume)
         y = conv_native.forward(x, w, bias, stride, padding, dilation, groups, exact)
         if y is not None:
             return y
@@ -262,6 +285,9 @@ def _input_gradient_any(
     groups: int,
 ) -> np.ndarray:
     if g.dtype == np.float32:
+        volume = _volume(input_shape, w.shape, stride, padding, dilation, groups)
+        if volume is not None:
+            return conv_volume.input_gradient(conv_backward_input, g, w, volume)
         gx = conv_native.input_gradient(g, w, input_shape, stride, padding, dilation, groups, exact)
         if gx is not None:
             return gx
@@ -341,6 +367,9 @@ def _weight_gradient_any(
     groups: int,
 ) -> np.ndarray:
     if g.dtype == np.float32:
+        volume = _volume(x.shape, weight_shape, stride, padding, dilation, groups)
+        if volume is not None:
+            return conv_volume.weight_gradient(conv_backward_weight, g, x, weight_shape, volume)
         gw = conv_native.weight_gradient(
             g, x, weight_shape, stride, padding, dilation, groups, exact
         )

@@ -16,7 +16,7 @@ import numpy as np
 
 from rushlight.base.quiet import quiet
 from rushlight.codegen import builtin, cache
-from rushlight.kernels import _context, _emit, _matmul_ir
+from rushlight.kernels import _columns_ir, _context, _emit, _matmul_ir, _panel_ir
 from rushlight.runtime import blas
 
 _BLAS_KINDS = frozenset("fdFD")
@@ -131,6 +131,37 @@ def bmm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     native = globals()["bmm"] = _product(0, 0)
     product: np.ndarray = native(a, b)
     return product
+
+
+def _accumulate_any(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    c += _product_any(a, b)
+    return c
+
+
+def _accumulate_address() -> int:
+    tile = (16, 4, 6) if _context.width() == 16 else (8, 2, 6)
+    key = f"{tile} {cache.emitter_hash(_emit, _columns_ir, _panel_ir)}"
+    make = partial(_panel_ir.accumulate_ir, *tile)
+    return cache.load("accumulate", key, make, ["accumulate"])["accumulate"]
+
+
+def accumulate(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Add ``a @ b`` to ``c`` and return it; for few rows, where BLAS would mostly copy ``b``.
+
+    Args:
+        c: matrix ``(m, n)``, changed in place.
+        a: matrix ``(m, k)``.
+        b: matrix ``(k, n)``.
+    """
+    signature = (
+        "c: f32[m,n]!, a: f32[m,k], b: f32[k,n] -> c; call c, a, b, m, n, k; if n >= 64; work m*n*k"
+    )
+    native: Any = _accumulate_any
+    if _context.available():
+        native = builtin.builtin("accumulate", signature, _accumulate_address, _accumulate_any)
+    globals()["accumulate"] = native
+    total: np.ndarray = native(c, a, b)
+    return total
 
 
 def _linear_any(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:

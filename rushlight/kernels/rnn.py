@@ -17,7 +17,10 @@ GruSaved = tuple[np.ndarray, np.ndarray]
 
 def _input_gates(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     steps, batch, features = x.shape
-    flat = matmul.linear(x.reshape(steps * batch, features), weight, bias)
+    flat = np.empty((steps * batch, len(weight)), x.dtype)
+    flat[...] = 0 if bias is None else bias
+    rows = np.ascontiguousarray(x.reshape(steps * batch, features))
+    matmul.accumulate(flat, rows, np.ascontiguousarray(weight.T))
     return flat.reshape(steps, batch, len(weight))
 
 
@@ -65,8 +68,10 @@ def lstm_forward(
     y = np.empty((*x.shape[:2], size), x.dtype)
     cells = np.empty_like(y)
     h, c = h0, c0
+    recurrent = np.ascontiguousarray(w_hh.T)
     for t in _order(len(x), reverse):
-        rnn_cell.lstm(matmul.linear(h, w_hh, None), c, gates[t], cells[t], y[t])
+        matmul.accumulate(gates[t], h, recurrent)
+        rnn_cell.lstm(c, gates[t], cells[t], y[t])
         h, c = y[t], cells[t]
     return y, h.copy(), c.copy(), (gates, cells)
 
@@ -95,15 +100,17 @@ def lstm_backward(
         saved: the last thing it returned.
     """
     gates, cells = saved
-    dh = np.zeros_like(h0) if gh is None else gh
+    dh = np.zeros_like(h0) if gh is None else gh.copy()
     dc = np.zeros_like(c0) if gc is None else gc.copy()
+    w_hh = np.ascontiguousarray(w_hh)
     before = _previous(cells, c0, reverse)
     dgates = np.empty_like(gates)
     for t in _order(len(x), not reverse):
         if gy is not None:
-            dh = dh + gy[t]
+            dh += gy[t]
         rnn_cell.lstm_backward(gates[t], before[t], cells[t], dh, dgates[t], dc)
-        dh = matmul.matmul2d(dgates[t], w_hh)
+        dh[...] = 0
+        matmul.accumulate(dh, dgates[t], w_hh)
     return _sequence_gradients(dgates, dgates, x, h0, w_ih, y, reverse, dh, dc)
 
 
@@ -123,10 +130,11 @@ def _sequence_gradients(
     flat = dgates.reshape(steps * batch, -1)
     hidden = dhidden.reshape(steps * batch, -1)
     before = _previous(y, h0, reverse).reshape(steps * batch, -1)
-    gx = matmul.matmul2d(flat, w_ih).reshape(x.shape)
+    gx = np.zeros((steps * batch, features), x.dtype)
+    matmul.accumulate(gx, flat, np.ascontiguousarray(w_ih))
     gw_ih = matmul.matmul2d(flat.T, x.reshape(steps * batch, features))
     gw_hh = matmul.matmul2d(hidden.T, before)
-    return gx, dh, dc, gw_ih, gw_hh, flat.sum(axis=0)
+    return gx.reshape(x.shape), dh, dc, gw_ih, gw_hh, flat.sum(axis=0)
 
 
 def gru_forward(
@@ -186,11 +194,12 @@ def gru_backward(
     before = _previous(y, h0, reverse)
     dgates = np.empty_like(gates)
     dhidden = np.empty_like(gates)
+    w_hh = np.ascontiguousarray(w_hh)
     for t in _order(len(x), not reverse):
         if gy is not None:
             dh = dh + gy[t]
         rnn_cell.gru_backward(gates[t], before[t], candidates[t], dgates[t], dhidden[t], dh)
-        dh += matmul.matmul2d(dhidden[t], w_hh)
+        matmul.accumulate(dh, dhidden[t], w_hh)
     gx, dh, _, gw_ih, gw_hh, gb_ih = _sequence_gradients(
         dgates, dhidden, x, h0, w_ih, y, reverse, dh, dh
     )

@@ -52,7 +52,7 @@ def _lets(*values: tuple[str, Expr]) -> tuple[list[Statement], list[Expr]]:
 
 
 def _lstm_body(read: Read, place: Place) -> list[Statement]:
-    sums = [read("A", k) + read("R", k) for k in range(4)]
+    sums = [read("A", k) for k in range(4)]
     names = ("sigmoid", "sigmoid", "tanh", "sigmoid")
     gates = [(f"g{k}", ir.math(name, s)) for k, (name, s) in enumerate(zip(names, sums))]
     lets, (i, f, g, o) = _lets(*gates)
@@ -62,10 +62,7 @@ def _lstm_body(read: Read, place: Place) -> list[Statement]:
     return [*lets, cell, *stores, Store("c", place("c"), cell.var()), Store("y", place("y"), out)]
 
 
-def _lstm_numpy(
-    recurrent: np.ndarray, before: np.ndarray, gates: np.ndarray, cell: np.ndarray, y: np.ndarray
-) -> None:
-    gates += recurrent
+def _lstm_numpy(before: np.ndarray, gates: np.ndarray, cell: np.ndarray, y: np.ndarray) -> None:
     i, f, g, o = np.split(gates, 4, axis=1)
     for gate in (i, f, o):
         sigmoid(gate)
@@ -84,9 +81,9 @@ def sigmoid(x: np.ndarray) -> None:
 
 lstm = _native(
     "lstm",
-    "r: f32[n,k], p: f32[n,h], a: f32[n,k]!, c: f32[n,h]!, y: f32[n,h]! -> None;"
-    " call r, p, a, c, y, n, h; if k == 4*h; work n*k",
-    _builder("R p", "A c y", 4, _lstm_body),
+    "p: f32[n,h], a: f32[n,k]!, c: f32[n,h]!, y: f32[n,h]! -> None;"
+    " call p, a, c, y, n, h; if k == 4*h; work n*k",
+    _builder("p", "A c y", 4, _lstm_body),
     _lstm_numpy,
 )
 

@@ -79,3 +79,23 @@ def test_empty(sizes):
 def test_integers():
     a = np.arange(6).reshape(2, 3)
     np.testing.assert_array_equal(matmul.matmul2d(a, a.T), a @ a.T)
+
+
+@pytest.mark.parametrize(
+    "m, n, k", [(1, 64, 1), (7, 65, 3), (32, 512, 128), (33, 200, 70), (5, 7, 9)]
+)
+def test_accumulate(m, n, k):
+    rng = np.random.default_rng(m)
+    a, b, c = (rng.standard_normal(s).astype(np.float32) for s in ((m, k), (k, n), (m, n)))
+    expected = c + a.astype(np.float64) @ b
+    assert matmul.accumulate(c, a, b) is c
+    np.testing.assert_allclose(c, expected, atol=1e-5 * k**0.5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n, k", [(1, 1), (7, 13), (511, 8), (513, 1), (1300, 37)])
+def test_one_row(n, k, dtype):
+    rng = np.random.default_rng(n)
+    x, w = (rng.standard_normal(s).astype(dtype) for s in ((1, k), (k, n)))
+    expected = x.astype(np.float64) @ w
+    np.testing.assert_allclose(matmul.matmul2d(x, w), expected, atol=1e-5)
