@@ -258,12 +258,16 @@ def function(name: str, entry: int, doc: str | None) -> Function:
     return make(definition, None, None)  # type: ignore[no-any-return]
 
 
-def descriptor(cls: type, name: str, entry: int, doc: str | None) -> Function:
-    """A method of `PyObject *entry(self, args, n, keywords)`, which checks them itself."""
+def descriptor(cls: type, name: str, entry: int, doc: str | None, *, one: bool = False) -> Function:
+    """A method of `PyObject *entry(self, args, n, keywords)`, which checks them itself.
+
+    With `one` it takes exactly one argument: `PyObject *entry(self, argument)`.
+    """
     make = ctypes.pythonapi.PyDescr_NewMethod
     make.restype = ctypes.py_object
     make.argtypes = [ctypes.py_object, ctypes.c_void_p]
-    definition = _definition(name, entry, _FASTCALL | _KEYWORDS, doc or "")
+    flags = _O if one else _FASTCALL | _KEYWORDS
+    definition = _definition(name, entry, flags, doc or "")
     return make(cls, definition)  # type: ignore[no-any-return]
 
 

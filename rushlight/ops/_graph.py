@@ -37,8 +37,11 @@ _PREFIX: dict[type, str] = {
 }  # fmt: skip
 _EXPORTS = (
     "rl_apply", "rl_apply1", "rl_apply2", "rl_apply_view", "rl_attach_call", "rl_backward", "rl_conj",
-    "rl_filled", "rl_known", "rl_publish", "rl_record", "rl_set_grad", "rl_shape", "rl_walk",
+    "rl_filled", "rl_known", "rl_module_getattr", "rl_publish", "rl_record", "rl_set_grad", "rl_shape", "rl_walk",
 )  # fmt: skip
+
+
+_places: dict[str, int] = {}  # where the words of the code's table are
 
 
 def _offsets() -> dict[str, int]:
@@ -98,6 +101,10 @@ def _known(guard: Any, add: Any, add_out: Any) -> dict[str, Any]:
         "conj": complex_numbers.conj,
         "size": Size,
         "filled": reduction.filled,
+        "parameters": sys.intern("_parameters"),
+        "modules": sys.intern("_modules"),
+        "buffers": sys.intern("_buffers"),
+        "module_getattr": None,
         "backward": access.tensor_backward,
     }
 
@@ -139,6 +146,7 @@ def load(guard: Any, add: Any, add_out: Any) -> dict[str, int] | None:
     for i, (name, value) in enumerate(known.items()):
         words[i] = value if name in ("guard", "new_array") else id(value)
     builtin.keep(known)
+    _places.update({name: found["rl_known"] + 8 * i for i, name in enumerate(known)})
     return found
 
 
@@ -162,6 +170,16 @@ def install(found: dict[str, int]) -> None:
     cls.backward = method  # type: ignore[attr-defined]
     shape = cls.__dict__["shape"]
     cls.shape = builtin.getter(cls, "shape", found["rl_shape"], shape.__doc__)  # type: ignore[assignment]
+
+
+def install_getattr(found: dict[str, int], cls: type) -> None:
+    """Puts the look-up of parameters and submodules in place of the ``__getattr__`` of ``cls``."""
+    old = cls.__dict__["__getattr__"]
+    builtin.keep(old)
+    ctypes.c_int64.from_address(_places["module_getattr"]).value = id(old)
+    entry = found["rl_module_getattr"]
+    method = builtin.descriptor(cls, "__getattr__", entry, old.__doc__, one=True)
+    cls.__getattr__ = method  # type: ignore[attr-defined]
 
 
 def _rebind(name: str, old: Any, new: Any) -> None:

@@ -13,6 +13,7 @@ from rushlight.core.tensor import Tensor
 from rushlight.kernels import _native as kernels
 from rushlight.kernels import elementwise as _elementwise
 from rushlight.ops import elementwise
+from rushlight.ops._primitive import on_first_kernel
 
 _OPERATORS = {
     "__add__": (elementwise._add, "add"),
@@ -22,6 +23,24 @@ _OPERATORS = {
 }
 _SAME = "x: @f32[...s], y: @f32[...s] -> out: @f32[...s]; call x, y, out, s; work s"
 _NUMBER = "x: @f32[...s], y: float -> out: @f32[...s]; call x, out, s, f32(y); work s"
+
+
+_found: dict[str, int] = {}  # the addresses of the graph's functions, once they are loaded
+
+
+def native_getattr(cls: type) -> None:
+    """Gives ``cls`` (``nn.Module``) its ``__getattr__`` in machine code, with the first kernel."""
+
+    def put() -> None:
+        if _found:
+            from rushlight.ops import _graph  # noqa: PLC0415  (loads the code generator)
+
+            _graph.install_getattr(_found, cls)
+
+    if on_first_kernel:
+        on_first_kernel.insert(0, put)  # they are taken from the end
+    else:
+        put()
 
 
 def install() -> None:
@@ -38,6 +57,7 @@ def install() -> None:
     if found is None:
         return
     _graph.install(found)
+    _found.update(found)
     core_state.set_guard(guard.words)
     fields = {"_edge": None, "_index": 0, "_storage": None, "_grad": None, "_meta": None}
     tensors = builtin.TensorClass(

@@ -299,6 +299,30 @@ def test_backward_in_many_threads():
     assert not errors
 
 
+def test_attributes_of_modules():
+    nn = torch.nn
+
+    class Odd(nn.Module):
+        def __getattr__(self, name):
+            return 5 if name == "odd" else super().__getattr__(name)
+
+    module = Odd()
+    module.child = nn.Linear(2, 3)
+    module.register_buffer("mean", torch.zeros(2))
+    module.register_parameter("none", None)
+    assert module.odd == 5 and module.none is None and module.mean.shape == (2,)
+    assert module.child.weight is module.child._parameters["weight"]
+    module._modules["child"] = other = nn.ReLU()
+    assert module.child is other
+    before = sys.getrefcount(other)
+    for _ in range(100):
+        assert module.child
+    assert sys.getrefcount(other) == before
+    with pytest.raises(AttributeError, match="'Odd' object has no attribute 'missing'"):
+        _ = module.missing
+    assert not hasattr(nn.Module.__new__(nn.Module), "weight")
+
+
 def test_one_graph_in_many_threads():
     t = Leaves()
     big = torch.ones(300, 300)

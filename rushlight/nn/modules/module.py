@@ -35,6 +35,7 @@ from rushlight.nn.modules._state import StateMixin
 from rushlight.nn.modules._tree import TreeMixin
 from rushlight.nn.parameter import Buffer, Parameter, is_lazy
 from rushlight.ops.creation import empty_like
+from rushlight.ops.native_methods import native_getattr
 from rushlight.utils.hooks import RemovableHandle
 
 __all__ = [
@@ -616,3 +617,6 @@ class Module(StateMixin, TreeMixin):
             return f"{self._get_name()}({lines[0]})"
         body = "\n  ".join(lines)
         return f"{self._get_name()}(\n  {body}\n)"
+
+
+native_getattr(Module)

@@ -314,3 +314,34 @@ def rl_filled(self: int, args: int, n: int) -> int:
         put_half(data, 4 * i, value)
         i += 1
     return array
+
+
+def entry_of(fields: int, group: int, name: int) -> int:
+    """``fields[group][name]`` (a new reference), or 0."""
+    table = c.PyDict_GetItemWithError(fields, group)
+    if table == 0 or word(table, at.type) != c.PyDict_Type:
+        return 0
+    found = c.PyDict_GetItemWithError(table, name)
+    if found:
+        c.Py_IncRef(found)
+    return found
+
+
+def rl_module_getattr(self: int, name: int) -> int:
+    """``Module.__getattr__``: a parameter, module or buffer."""
+    fields = c.PyObject_GenericGetDict(self, 0)
+    if fields == 0:
+        return 0
+    found = entry_of(fields, known.parameters, name)
+    if found == 0:
+        found = entry_of(fields, known.modules, name)
+    if found == 0:
+        found = entry_of(fields, known.buffers, name)
+    c.Py_DecRef(fields)
+    if found:
+        return found
+    c.PyErr_Clear()
+    values = room(2)
+    put(values, 0, self)
+    put(values, 8, name)
+    return python(known.module_getattr, values, 2)
