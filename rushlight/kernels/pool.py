@@ -101,6 +101,9 @@ def _padded_lowest(x: np.ndarray, pairs: tuple[tuple[int, int], ...]) -> np.ndar
     return xp
 
 
+_plans: dict[Any, Any] = {}  # native calls of ``max_pool`` by shape and window
+
+
 def max_pool(
     x: np.ndarray, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -108,9 +111,17 @@ def max_pool(
 
     The first of equal maxima counts; a NaN wins over everything, the last of several.
     """
+    key = (x.shape, x.dtype, kernel, stride, padding, dilation, ceil_mode)
+    plan = _plans.get(key)
+    if plan is not None:
+        both: Any = plan[0](x, *plan[1])
+        if both is not None:
+            return both
     nd = len(kernel)
     size = x.shape[x.ndim - nd :]
     out = pool_output_size(size, kernel, stride, padding, dilation, ceil_mode)
+    if nd == 2 and plan is None and x.dtype == np.float32 and len(_plans) < 4096:
+        _plans[key] = pool_native.max_pool_plan(out, kernel, stride, padding, dilation)
     if nd <= 2 and x.dtype == np.float32:
         both = pool_native.max_pool(x, out, kernel, stride, padding, dilation)
         if both is not None:
@@ -141,14 +152,14 @@ def max_pool_backward(g: np.ndarray, index: np.ndarray, input_shape: Ints, nd: i
         input_shape: shape of the input.
         nd: number of pooled dimensions.
     """
+    if g.dtype == np.float32:
+        gx = pool_native.max_pool_backward(g, index, input_shape[len(input_shape) - nd :])
+        if gx is not None:
+            return gx
     plane = prod(input_shape[len(input_shape) - nd :])
     planes = prod(input_shape[: len(input_shape) - nd])
     if not planes:
         return np.zeros(input_shape, g.dtype)
-    if g.dtype == np.float32:
-        gx = pool_native.max_pool_backward(g, index, planes, plane)
-        if gx is not None:
-            return gx.reshape(input_shape)
     flat = index.reshape(planes, -1) + np.arange(0, planes * plane, max(plane, 1))[:planes, None]
     total = np.bincount(
         flat.ravel(), weights=g.ravel().astype(np.float64, copy=False), minlength=planes * plane

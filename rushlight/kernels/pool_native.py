@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache as remembered
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ _MAX = (
     f" call y, i, x, {_SIZES}; work r*h*w"
 )
 _SCATTER = (
-    "g: f32[r,n], i: i64[r,n], size: int -> x: f32[r,size]; call x, g, i, r, size, n; work r*size"
+    "g: f32[...r,a,b], i: i64[...r,a,b], h: int, w: int -> x: f32[...r,h,w];"
+    " call x, g, i, r, h*w, a*b; work r*h*w"
 )
 _AVERAGE = (
     f"x: f32[...r,h,w], d: f32[a,b], {_WINDOW} -> y: f32[...r,a,b];"
@@ -94,15 +96,29 @@ def max_pool(
     return None if both is None else (both[0].reshape(lead + out), both[1].reshape(lead + out))
 
 
-def max_pool_backward(
-    g: np.ndarray, index: np.ndarray, planes: int, size: int
-) -> np.ndarray | None:
-    """Return the gradient, one row per plane, or None."""
-    native = _scatter()
-    if native is None or not size:
+def max_pool_plan(
+    out: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
+) -> tuple[Fast, Ints] | None:
+    """Return what ``max_pool`` in two dimensions calls, and the numbers behind the array."""
+    native = _maximum(_column_stride(stride[-1]))
+    if native is None or len(kernel) != 2:
         return None
-    gx: np.ndarray | None = native(g.reshape(planes, -1), index.reshape(planes, -1), size)
-    return gx
+    return native, (*out, *_window(kernel, stride, padding, dilation))
+
+
+def max_pool_backward(g: np.ndarray, index: np.ndarray, size: Ints) -> np.ndarray | None:
+    """Return the gradient for an input with planes of ``size``, or None."""
+    native = _scatter()
+    if native is None or not prod(size):
+        return None
+    gx: np.ndarray | None
+    if len(size) == 2:
+        gx = native(g, index, *size)
+        return gx
+    lead = g.shape[: g.ndim - len(size)]
+    flat = (*lead, 1, prod(g.shape[len(lead) :]))
+    gx = native(g.reshape(flat), index.reshape(flat), 1, prod(size))
+    return None if gx is None else gx.reshape(lead + size)
 
 
 def avg_pool(
