@@ -89,12 +89,14 @@ def _product_numpy(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _product_any(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Do what the builtin for contiguous matrices of one dtype does not."""
+    product: np.ndarray
     if not _native_pair(a, b) or a.shape[-1] != b.shape[-2]:
-        return _product_numpy(a, b)
+        product = _product_numpy(a, b)
+        return product
     (ta, left), (tb, right) = _stored(a), _stored(b)
-    if left is a and right is b:  # the builtin itself refused them, for their memory or its state
-        return _product_numpy(a, b)
-    product: np.ndarray = _product(ta, tb)(left, right)
+    # Where the builtin itself refused them, for their memory or its state, NumPy does it.
+    same = left is a and right is b
+    product = _product_numpy(a, b) if same else _product(ta, tb)(left, right)
     return product
 
 
@@ -109,7 +111,8 @@ def _product(ta: int, tb: int) -> Any:
 
     def fallback(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         a = a.swapaxes(-1, -2) if ta else a
-        return _product_numpy(a, b.swapaxes(-1, -2) if tb else b)
+        product: np.ndarray = _product_numpy(a, b.swapaxes(-1, -2) if tb else b)
+        return product
 
     return _typed("matmul", signature, "stack", fallback if ta or tb else _product_any)
 
