@@ -114,7 +114,7 @@ def max_pool(
     key = (x.shape, x.dtype, kernel, stride, padding, dilation, ceil_mode)
     plan = _plans.get(key)
     if plan is not None:
-        both: Any = plan[0](x, *plan[1])
+        both: tuple[np.ndarray, np.ndarray] | None = plan[0](x, *plan[1])
         if both is not None:
             return both
     nd = len(kernel)
