@@ -4,7 +4,6 @@ Every kernel has a twin ``name_out`` that writes into its last argument (which m
 float32 runs natively; other dtypes, other broadcasts and strided arrays take the NumPy version.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from rushlight.codegen.interpret import interpret
 from rushlight.codegen.loopir import Expr, For, Kernel, Param, Store, select
 from rushlight.codegen.vecmath import TRIGONOMETRIC_LIMIT
 
+from . import wide_functions
 from ._native import (
     GRAIN,
     Builder,
@@ -187,18 +187,17 @@ def _interpreted(name: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def reference_erf(x: np.ndarray) -> np.ndarray:
-    """The error function; element by element in float64."""
+    """The error function."""
     x = _floating(x)
     if x.dtype == np.float64:
-        return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), np.float64).reshape(x.shape)
+        return np.asarray(wide_functions.erf(x))
     return _interpreted("erf")(x).astype(x.dtype, copy=False)
 
 
 def reference_normal_cdf(x: np.ndarray) -> np.ndarray:
-    """(1 + erf(x / sqrt(2))) / 2, without cancelling; element by element in float64."""
+    """(1 + erf(x / sqrt(2))) / 2, without cancelling."""
     if x.dtype == np.float64:
-        values = np.frompyfunc(math.erfc, 1, 1)(x * -math.sqrt(0.5))
-        return 0.5 * np.asarray(values, np.float64).reshape(x.shape)
+        return np.asarray(wide_functions.normal_cdf(x))
     return _interpreted("normal_cdf")(x).astype(x.dtype, copy=False)
 
 
