@@ -107,6 +107,61 @@ def input_gradient_ir(lanes: int) -> str:
     return module.text()
 
 
+def halved_gradient_ir(lanes: int) -> str:
+    """Return the module with ``depthwise_halved``: as ``depthwise_input``, for column stride 2.
+
+    Even and odd columns of x are summed apart, each from consecutive columns of y.
+    """
+    module = Module()
+    f, s, begin, end = _part(module, "depthwise_halved")
+    taps = s["RH"] * s["RW"]
+    many = _multiplier(f, s)
+    plane, out_plane = s["H"] * s["W"], s["OH"] * s["OW"]
+    kind = vec(lanes)
+    zero = f.const(0.0, kind)
+    with f.loop(begin, end) as task:
+        n = task.index // s["C"]
+        c = task.index - n * s["C"]
+        image = f.at(s["x"], task.index * plane)
+        with f.loop(0, s["H"]) as y, f.loop(0, s["W"], 2 * lanes) as x:
+            first = x.index // 2
+            with f.loop(c * many, c * many + many, 1, [zero, zero]) as k:
+                gradient = f.at(s["y"], (n * s["K"] + k.index) * out_plane)
+                weight = f.at(s["w"], k.index * taps)
+                with f.loop(0, s["RH"], 1, k.values) as i:
+                    shifted = y.index + s["PH"] - i.index * s["DH"]
+                    oy = shifted // s["SH"]
+                    ok = f.emit(f"icmp ult i64 {oy.text}, {s['OH'].text}", "i1")
+                    ok = ok & (oy * s["SH"]).eq(shifted)
+                    row = f.at(gradient, oy * s["OW"])
+                    factors = f.at(weight, i.index * s["RW"])
+                    with f.loop(0, f.select(ok, s["RW"], f.i64(0)), 1, i.values) as j:
+                        even, odd = j.values
+                        moved = s["PW"] - j.index * s["DW"]
+                        phase = moved & 1
+                        place = first + (moved + phase) // 2
+                        value, _ = strided(f, row, place, s["OW"], lanes, 1, f.i64(1))
+                        factor = f.splat(f.load(f.at(factors, j.index)), lanes)
+                        is_even = phase.eq(0)
+                        j.next(
+                            f.select(is_even, f.fma(factor, value, even), even),
+                            f.select(is_even, odd, f.fma(factor, value, odd)),
+                        )
+                    i.next(*j.out)
+                k.next(*i.out)
+            target = f.at(image, y.index * s["W"] + x.index)
+            for half in range(2):
+                picks = [p + half * (lanes // 2) for p in range(lanes // 2)]
+                both = [q for p in picks for q in (p, lanes + p)]
+                place = x.index + half * lanes
+                mask = f.lanes_below(s["W"] - place, lanes)
+                mixed = f.shuffle(k.out[0], k.out[1], both)
+                f.masked_store(mixed, f.at(target, half * lanes), mask)
+    f.ret()
+    define_driver(module, "depthwise_halved")
+    return module.text()
+
+
 def weight_gradient_ir(lanes: int, stride: int) -> str:
     """Return the module with ``depthwise_weight``: w gets the gradient from x and y."""
     module = Module()

@@ -57,8 +57,12 @@ def input_gradient(g: np.ndarray, w: np.ndarray, plan: Plan) -> np.ndarray:
         return forward(g, np.ascontiguousarray(w[:, :, ::-1, ::-1]), None, _mirrored(plan))
     gx = np.empty(plan.shape, np.float32)
     a = _context.address
-    make = partial(_depthwise_ir.input_gradient_ir, _context.width())
     tasks = plan.shape[0] * plan.shape[1]
+    if plan.stride[1] == 2:
+        halved = partial(_depthwise_ir.halved_gradient_ir, _context.width())
+        _run("depthwise_halved", "", halved, (a(gx), a(w), a(g), 0), plan, tasks)
+        return gx
+    make = partial(_depthwise_ir.input_gradient_ir, _context.width())
     _run("depthwise_input", "", make, (a(gx), a(w), a(g), 0), plan, tasks)
     return gx
 

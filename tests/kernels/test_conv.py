@@ -227,3 +227,18 @@ def test_results_do_not_depend_on_threads(shape, stride):
     for other in results[1:]:
         for a, b in zip(results[0], other):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_depthwise_input_gradient_with_column_stride_two(seed):
+    rng = np.random.default_rng(seed)
+    c, many = int(rng.integers(2, 5)), int(rng.integers(1, 3))
+    kernel, dilation = ints(rng, 1, 6, 2), ints(rng, 1, 3, 2)
+    geometry = ((int(rng.integers(1, 4)), 2), ints(rng, 0, 4, 2), dilation, c)
+    shape = (2, c, *ints(rng, 40, 80, 2))
+    w = rng.standard_normal((c * many, 1, *kernel), np.float32)
+    out = conv.conv_output_size(shape[2:], kernel, *geometry[:3])
+    g = rng.standard_normal((2, c * many, *out), np.float32)
+    found = conv.conv_backward_input(g, w, shape, *geometry)
+    expected = conv._input_grad_numpy(g.astype(np.float64), w.astype(np.float64), shape, *geometry)
+    assert error(found, expected) < 2e-6
