@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.kernels import matmul, pool_native
+from rushlight.kernels import matmul, pool_native, reduction
 from rushlight.kernels._geometry import Ints
 from rushlight.kernels.conv import pad_spatial
+
+# Elements from which a plane's mean is a reduction, not a product with ones.
+_LARGE_PLANE = 512
 
 
 @lru_cache(maxsize=1024)
@@ -314,6 +317,9 @@ def adaptive_avg_pool(x: np.ndarray, output_size: Ints) -> np.ndarray:
     y: np.ndarray = x if wide is None else x.astype(wide)
     if all(o == 1 for o in output_size):
         area = prod(x.shape[x.ndim - nd :])
+        if x.dtype == np.float32 and area >= _LARGE_PLANE and x.size and x.flags.c_contiguous:
+            means: np.ndarray = reduction.mean_last(x.reshape(-1, area))
+            return means.reshape(x.shape[: x.ndim - nd] + output_size)
         if x.dtype == np.float32 and x.size:
             # One row of ones times the planes: the dot kernel sums them.
             sums = matmul.linear(_ones(area), x.reshape(-1, area), None)

@@ -34,17 +34,26 @@ def _refuse(*args: Any) -> Any:
     raise TypeError("random numbers need a contiguous array that is not empty")
 
 
+def _typed(export: str, kind: str, other: Callable[..., Any]) -> Callable[..., Any]:
+    dtype, cast = ("f32", "f32({})") if kind == _emit.F32 else ("f64", "{}")
+    passed = ", ".join(cast.format(name) for name in "ab")
+    signature = (
+        f"x: {dtype}[...s]!, state: int, a: float, b: float -> x;"
+        f" call x, s, state, {passed}; work 0"
+    )
+    return builtin.builtin(export, signature, partial(_address, export, kind), other)
+
+
 def _floats(export: str) -> Callable[..., Any]:
-    """The builtin for float32, then float64."""
-    other: Callable[..., Any] = _refuse
-    for kind, dtype, cast in ((_emit.F64, "f64", "{}"), (_emit.F32, "f32", "f32({})")):
-        passed = ", ".join(cast.format(name) for name in "ab")
-        signature = (
-            f"x: {dtype}[...s]!, state: int, a: float, b: float -> x;"
-            f" call x, s, state, {passed}; work 0"
-        )
-        other = builtin.builtin(export, signature, partial(_address, export, kind), other)
-    return other
+    """The builtin for float32; that for float64 is made when it is first needed."""
+    doubles: list[Callable[..., Any]] = []
+
+    def other(*args: Any) -> Any:
+        if not doubles:
+            doubles.append(_typed(export, _emit.F64, _refuse))
+        return doubles[0](*args)
+
+    return _typed(export, _emit.F32, other)
 
 
 def uniform(out: Any, state: int, low: float, width: float) -> Any:
