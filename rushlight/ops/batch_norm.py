@@ -33,6 +33,8 @@ def _batch_norm(
     momentum: float,
     eps: float,
 ) -> Any:
+    if training and bias is None and weight is not None:
+        bias = np.zeros_like(weight)
     if training and weight is not None and running_mean is not None and running_var is not None:
         plain = x.dtype
         if plain == weight.dtype == running_mean.dtype and plain.itemsize >= 4 and x.size:

@@ -17,6 +17,7 @@ from rushlight.core.state import state
 from rushlight.core.tensor import Tensor
 from rushlight.kernels import conv as kernels
 from rushlight.ops._dispatch import write_out
+from rushlight.ops._late import late
 from rushlight.ops._primitive import Primitive, apply, apply2
 from rushlight.ops._promote import type_name
 from rushlight.ops.complex import conj
@@ -481,6 +482,9 @@ def _convolve_transposed(
             f"output size per channel: ({' x '.join(map(str, size))}). Output size is too small"
         )
     shape = (x.shape[0], w.shape[1] * groups, *size)
+    if any(o >= s for o, s in zip(extra, stride)):  # as many zeros as still reach the result
+        more = [n for o, s in zip(reversed(extra), reversed(stride)) for n in (0, o // s)]
+        input = late.constant_pad_nd(input, more, 0)
     return apply(TRANSPOSED, (input, weight, bias), shape, geometry)  # type: ignore[no-any-return]
 
 

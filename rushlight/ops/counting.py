@@ -97,6 +97,8 @@ def unique_consecutive(
 def _search(sequence: np.ndarray, values: np.ndarray, side: Any) -> np.ndarray:
     if sequence.ndim == 1:
         return np.searchsorted(sequence, values, side=side)
+    if not values.size:
+        return np.zeros(values.shape, np.int64)
     flat = sequence.reshape(-1, sequence.shape[-1])
     wanted = values.reshape(flat.shape[0], values.shape[-1] if values.ndim else 1)
     found = [np.searchsorted(s, v, side=side) for s, v in zip(flat, wanted, strict=True)]

@@ -172,7 +172,7 @@ def matrix_norm(
         return result if out is None else write_out(out, result)
     if ord == "nuc" or (not isinstance(ord, str) and float(ord) in (2.0, -2.0)):
         values = svd(_to_last(x, dims), False)[1]
-        if ord == "nuc":
+        if ord == "nuc" or (float(ord) > 0 and values._array.shape[-1] == 0):
             result = sum(values, -1)
         else:
             result = (amax if float(ord) > 0 else amin)(values, -1)

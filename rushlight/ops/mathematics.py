@@ -278,8 +278,8 @@ def frexp(input: Tensor, *, out: Any = None) -> Any:
     """Mantissa and exponent: ``input = mantissa * 2**exponent`` with the mantissa in [0.5, 1)."""
     if input._array.dtype.kind not in "fV":
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
-    exponent = np.frexp(input._array.astype(np.float64))[1].astype(np.int32)
-    scale = np.ldexp(1.0, -exponent.astype(np.int64))
+    exponent = np.asarray(np.frexp(input._array.astype(np.float64))[1], np.int32)
+    scale = np.asarray(np.ldexp(1.0, -exponent.astype(np.int64)))
     mantissa = mul(input, wrap(scale.astype(input._array.dtype)))
     result = FrexpResult((mantissa, wrap(exponent)))
     return result if out is None else write_out(out, result)

@@ -63,6 +63,7 @@ torch.linalg.matrix_exp(x) | x: 2,2
 torch.linalg.matrix_norm(x) | x: 2,3
 torch.linalg.matrix_norm(x, "nuc") | x: 3,3
 torch.linalg.matrix_norm(x, 2) | x: 2,3
+torch.linalg.matrix_norm(x, 2) | x: k 0,2
 torch.linalg.matrix_norm(x, 1) | x: 2,3
 torch.linalg.vector_norm(x, 3, 1) | x: 2,3
 torch.linalg.vector_norm(x, float("inf")) | x: 2,3

@@ -11,6 +11,7 @@ F.conv1d(x, y, z, padding=1) | x: 1,2,4 | y: 3,2,3 | z: 3
 F.conv2d(x, y, stride=2) | x: 1,1,4,4 | y: 2,1,2,2
 F.conv3d(x, y) | x: 1,1,2,3,2 | y: 1,1,2,2,1
 F.conv_transpose2d(x, y, stride=2) | x: 1,2,2,2 | y: 2,1,2,2
+F.conv_transpose2d(x, y, stride=1, output_padding=1, dilation=2) | x: 2,1,2,2 | y: 1,1,2,2
 F.unfold(x, 2) | x: 1,1,3,3
 F.fold(x, (3, 3), 2) | x: 1,4,4
 F.avg_pool1d(x, 2) | x: 1,2,4
@@ -57,6 +58,7 @@ F.grid_sample(x, y, "bicubic", align_corners=True) | x: 1,1,3,3 | y: u 1,1,2,2 |
 F.affine_grid(x, (1, 1, 2, 2), align_corners=False) | x: 1,2,3
 F.batch_norm(x, None, None, y, z, True) | x: 4,2 | y: 2 | z: p 2
 F.batch_norm(x, y, z) | x: 4,2 | y: k 2 | z: kp 2
+F.batch_norm(x, y, z, w, None, True) | x: 4,2 | y: k 2 | z: kp 2 | w: 2
 F.layer_norm(x, (3,), y, z) | x: 2,3 | y: 3 | z: 3
 F.group_norm(x, 2, y, z) | x: 2,4 | y: 4 | z: 4 | dense
 F.instance_norm(x) | x: 1,2,4

@@ -38,6 +38,7 @@ torch.median(x) | x: 2,3
 torch.median(x, 1) | x: 2,3
 torch.nanmedian(x, 1) | x: 2,3
 torch.mode(x, 1) | x: 2,3
+torch.nanquantile(x, y) | x: 3 | y: u 2
 torch.quantile(x, 0.3, 1) | x: 2,4
 torch.quantile(x, y, interpolation="midpoint") | x: 2,3 | y: ku 2 | nograd
 torch.nanquantile(x, 0.6) | x: 2,4
@@ -68,6 +69,8 @@ torch.histogram(x, 3, range=(-1.0, 1.0)) | x: k 9
 torch.bincount(x) | x: i5 9
 torch.bucketize(x, y) | x: k 5 | y: k 1
 torch.searchsorted(y.sort()[0], x) | x: k 5 | y: k 4
+torch.searchsorted(y, x) | x: k 0,2 | y: k 0,3
+torch.frexp(x) | x: k -
 torch.unique(x, return_counts=True) | x: i4 9
 torch.unique_consecutive(x) | x: i2 9
 torch.nonzero(x) | x: i2 2,3
