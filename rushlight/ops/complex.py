@@ -92,6 +92,10 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
             "Expected both inputs to be Half, Float or Double tensors but got "
             f"{dtypes.SCALAR_TYPE_NAMES[real.dtype]} and {dtypes.SCALAR_TYPE_NAMES[imag.dtype]}"
         )
+    if real.dtype.itemsize < 4:
+        raise NotImplementedError(
+            "complex(): complex numbers of half precision are not supported; convert to float32"
+        )
     result = apply2(COMPLEX_OF, real, imag)
     return result if out is None else write_out(out, result)
 

@@ -342,7 +342,12 @@ def view_as_real(input: Tensor) -> Tensor:
 def view_as_complex(input: Tensor) -> Tensor:
     """A view of pairs of real numbers (the last dimension) as complex ones."""
     array = input._array
-    if array.dtype.kind != "f" or array.dtype.itemsize < 4:
+    if array.dtype.kind == "f" and array.dtype.itemsize == 2:
+        raise NotImplementedError(
+            "view_as_complex(): complex numbers of half precision are not supported; convert to "
+            "float32"
+        )
+    if array.dtype.kind != "f":
         raise RuntimeError(
             "view_as_complex is only supported for half, float and double tensors, but got a "
             f"tensor of scalar type: {SCALAR_TYPE_NAMES[input.dtype]}"
