@@ -12,7 +12,7 @@ from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
 from rushlight.kernels import special_functions as values
 from rushlight.ops._dispatch import write_out
-from rushlight.ops._elementwise import binary, unary
+from rushlight.ops._elementwise import binary, kernel, unary
 from rushlight.ops._late import late
 from rushlight.ops._primitive import NotDifferentiable, Primitive, apply1
 from rushlight.ops._promote import cast, result_type
@@ -35,7 +35,10 @@ def wide(name: str) -> Callable[..., Any]:
     return eager
 
 
-@unary(wide("erf"), lambda g, input: g * mul(exp(neg(input * input)), 2 / math.sqrt(math.pi)))
+@unary(
+    kernel("elementwise.erf"),
+    lambda g, input: g * mul(exp(neg(input * input)), 2 / math.sqrt(math.pi)),
+)
 def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     r"""Error function, :math:`\frac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt`.
 
