@@ -5,8 +5,18 @@ from typing import Any
 
 from rushlight.autograd.engine import backward, run_backward
 from rushlight.autograd.node import Handle, Node, edge_of
+from rushlight.base import dtypes
 from rushlight.core.state import state
 from rushlight.core.tensor import LEAF, Tensor, wrap
+
+_C_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
 
 
 def get_requires_grad(t: Tensor) -> bool:
@@ -30,7 +40,7 @@ def set_requires_grad(t: Tensor, value: bool) -> None:
             f"Setting requires_grad={value} on inference tensor outside InferenceMode is not allowed."
         )
     if value and t.dtype.category < 2:
-        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     t._edge = LEAF if value else None
 
 
@@ -68,11 +78,16 @@ def set_grad(t: Tensor, grad: Tensor | None) -> None:
         raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}")  # fmt: skip
     if grad._array.shape != t._array.shape:
         raise RuntimeError(
-            f"assigned grad has data of a different size: {list(grad._array.shape)} instead of "
-            f"{list(t._array.shape)}"
+            f"attempting to assign a gradient of size '{list(grad._array.shape)}' to a tensor of "
+            f"size '{list(t._array.shape)}'. Please ensure that the gradient and the tensor are "
+            "the same size"
         )
     if grad._array.dtype != t._array.dtype:
-        raise RuntimeError("assigned grad has data of a different type")
+        raise RuntimeError(
+            f"attempting to assign a gradient with dtype '{_C_NAMES.get(grad.dtype.name, grad.dtype.name)}' to a "
+            f"tensor with grad_dtype '{dtypes.SCALAR_TYPE_NAMES[t.dtype]}'. The gradient must "
+            "match the tensor's dtype."
+        )
     t._grad = grad
 
 
@@ -93,7 +108,7 @@ def detach_(t: Tensor) -> Tensor:
             "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
             "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
             "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
-            "function in torch/optim/optimizer.py as a solution."
+            "function in torch/optim/optimizer.py as the solution."
         )
     t._edge, t._index = None, 0
     return t

@@ -260,13 +260,22 @@ def changed_error(
 ) -> RuntimeError:
     """The error for a saved tensor that was changed in place."""
     kind = dtypes.SCALAR_TYPE_NAMES[dtypes.from_numpy(array.dtype)]
-    origin = f", which is output {index} of {node.name()}," if isinstance(node, Node) else ""
+    origin = f", which is output {index} of {plain_name(node)}," if isinstance(node, Node) else ""
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [torch.{kind}Tensor {list(array.shape)}]{origin} is at version "
         f"{storage.version}; expected version {version} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
-        "gradient, with torch.autograd.set_detect_anomaly(True)."
+        "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
+
+
+def plain_name(node: Node) -> str:
+    """The name that messages give a node: "Exp" for ``ExpBackward0``, "Fill2" for ``FillBackward2``."""
+    name = node.name()
+    if name in ("CopySlices", "CopyBackwards"):
+        return f"torch::autograd::{name}"
+    stem, found, number = name.rpartition("Backward")
+    return stem + number.removesuffix("0") if found else name
 
 
 def edge_of(t: Tensor) -> Any:

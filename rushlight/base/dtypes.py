@@ -110,6 +110,19 @@ def by_name(name: str) -> dtype:
     return _BY_NAME[name]
 
 
+def as_dtype(kind: object) -> dtype:
+    """``kind`` itself, or the dtype of one of Python's types: ``float`` is float64, ``int`` int64.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(kind, dtype):
+        return kind
+    found = {float: "float64", int: "int64", bool: "bool", complex: "complex128"}.get(kind)  # type: ignore[call-overload]
+    if found is None:
+        raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(kind).__name__}")
+    return _BY_NAME[found]
+
+
 def from_numpy(found: np.dtype) -> dtype:
     """The dtype for a NumPy dtype; TypeError for one that has no counterpart."""
     result = FROM_NUMPY.get(found)

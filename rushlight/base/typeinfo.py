@@ -119,7 +119,7 @@ class layout:
         return f"torch.{self.name}"
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return named_constant, (self.name,)
+        return _get_layout, (f"torch.{self.name}",)
 
 
 CONSTANTS: dict[str, Any] = {
@@ -134,3 +134,8 @@ CONSTANTS: dict[str, Any] = {
 def named_constant(name: str) -> Any:
     """The memory format or layout called ``torch.<name>``."""
     return CONSTANTS[name]
+
+
+def _get_layout(name: str) -> Any:
+    """The layout called ``name`` (with ``torch.``): under this name files refer to layouts."""
+    return CONSTANTS[name.removeprefix("torch.")]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.autograd.engine import helpers
-from rushlight.autograd.node import edge_of, rebase
+from rushlight.autograd.node import Node, edge_of, plain_name, rebase
 from rushlight.base import dtypes
 from rushlight.core.state import state
 from rushlight.core.tensor import LEAF, Tensor, bump_version, check_inference, wrap
@@ -44,7 +44,7 @@ def check_writable(t: Tensor, name: str = "") -> None:
         )
     if view.creation == "multi":
         raise RuntimeError(
-            "Output 0 of UnbindBackward0 is a view and is being modified inplace. This view is the "
+            f"Output {t._index} of {_maker(t)} is a view and is being modified inplace. This view is the "
             "output of a function that returns multiple views. Such functions do not allow the "
             "output views to be modified inplace. You should replace the inplace operation by an "
             "out-of-place one."
@@ -65,6 +65,11 @@ def check_writable(t: Tensor, name: str = "") -> None:
             "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
             "want the inplace to be tracked)."
         )
+
+
+def _maker(t: Tensor) -> str:
+    node = t._edge
+    return plain_name(node) if isinstance(node, Node) else "Unbind"
 
 
 def check_overlap(array: np.ndarray) -> None:

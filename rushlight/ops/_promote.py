@@ -73,7 +73,7 @@ CAST = Primitive(
 
 def cast(x: Tensor, to: dtype) -> Tensor:
     """``x`` with another dtype; ``x`` itself if it has it already."""
-    target = to.np
+    target = to.np if isinstance(to, dtype) else dtypes.as_dtype(to).np
     if x._array.dtype == target:
         return x
     return apply1(CAST, x, x._array.dtype, target)

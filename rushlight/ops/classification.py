@@ -169,12 +169,12 @@ def _check_labels(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         raise ValueError(
             f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]})."
         )
+    if x.ndim == 2 and t.ndim > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if t.dtype.kind not in "iu" or t.dtype.itemsize not in (1, 8) or t.dtype == np.int8:
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {SCALAR_TYPE_NAMES[target.dtype]}"
         )
-    if x.ndim == 2 and t.ndim > 1:
-        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if x.ndim == 4 and t.ndim != 3:
         raise RuntimeError(
             "only batches of spatial targets supported (3D tensors) but got targets of dimension: "

@@ -68,6 +68,8 @@ def tensor(
 
 def as_array(data: Any, dtype: Dtype | None, copy: bool) -> np.ndarray:
     """``data`` as an array of the dtype that PyTorch would infer, or of ``dtype``."""
+    if dtype is not None:
+        dtype = dtypes.as_dtype(dtype)
     if isinstance(data, Tensor):
         array = data._array
     elif isinstance(data, np.ndarray):
@@ -176,8 +178,10 @@ def _check_level(data: Any, shape: tuple[int, ...], depth: int) -> None:
                     raise TypeError(
                         f"only number-like values can be converted, not {type(x).__name__}"
                     )
-            elif x is None or isinstance(x, (str, bytes)):
-                raise TypeError(f"must be real number, not {type(x).__name__}")
+            elif isinstance(x, (str, bytes)):
+                raise TypeError(f"new(): invalid data type '{type(x).__name__}'")
+            elif not isinstance(x, (int, float, complex, np.generic, np.ndarray)):
+                raise RuntimeError(f"Could not infer dtype of {type(x).__name__}")
         return
     if isinstance(data, np.ndarray):
         return
@@ -223,7 +227,7 @@ def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tens
         found = from_numpy(data)
         if dtype is None or found.dtype is dtype:
             return found
-        return wrap(cast_array(data, dtype.np))
+        return wrap(cast_array(data, dtypes.as_dtype(dtype).np))
     return finish(as_array(data, dtype, copy=False), False, device)
 
 
@@ -294,7 +298,7 @@ def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _filled(make: Any, size: Any, out: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     shape = check_shape(shape_args(size))
-    kind = (dtype or (out.dtype if out is not None else defaults.dtype)).np
+    kind = dtypes.as_dtype(dtype or (out.dtype if out is not None else defaults.dtype)).np
     result = finish(make(shape, kind), requires_grad, device)
     return result if out is None else write_out(out, result)
 
@@ -377,7 +381,7 @@ def full(
     """
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
-    kind = dtype or (out.dtype if out is not None else scalar_dtype(fill_value))
+    kind = dtypes.as_dtype(dtype or (out.dtype if out is not None else scalar_dtype(fill_value)))
     shape = check_shape(shape_args((size,)))
     array = np.full(shape, to_scalar(fill_value, kind), kind.np)
     result = finish(array, requires_grad, device)
@@ -387,7 +391,7 @@ def full(
 def _like(
     make: Any, input: Tensor, dtype: Dtype | None, requires_grad: bool, device: Any, order: Any
 ) -> Tensor:
-    kind = input._array.dtype if dtype is None else dtype.np
+    kind = input._array.dtype if dtype is None else dtypes.as_dtype(dtype).np
     name = getattr(order, "name", None)
     array = make(input._array, dtype=kind, order="C" if name == "contiguous_format" else "K")
     return finish(array, requires_grad, device)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.base import dtypes
 from rushlight.base.dtypes import dtype as Dtype
 from rushlight.core.tensor import Tensor
 from rushlight.ops import creation
@@ -48,7 +49,7 @@ def _maker(name: str, make: Any, doc: str) -> Any:
         if "size" in keywords:
             size = (keywords["size"],)
         shape = creation.check_shape(shape_args(size or ((),)))
-        array = make(shape, (dtype or input.dtype).np)
+        array = make(shape, dtypes.as_dtype(dtype or input.dtype).np)
         return creation.finish(array, requires_grad, device)
 
     method.__name__ = method.__qualname__ = name

@@ -38,8 +38,8 @@ def to(
         tensor([1, 1])
     """
     for a in args:
-        if isinstance(a, Dtype):
-            dtype = a
+        if isinstance(a, (Dtype, type)):
+            dtype = a  # type: ignore[assignment]
         elif isinstance(a, Tensor):
             dtype = a.dtype
         elif a is not None and not isinstance(a, bool):
@@ -117,9 +117,7 @@ def _bool(input: Tensor) -> bool:
 def _number(kind: Any) -> Any:
     def convert(input: Tensor) -> Any:
         if input._array.size != 1:
-            raise RuntimeError(
-                f"a Tensor with {input._array.size} elements cannot be converted to Scalar"
-            )
+            raise ValueError("only one element tensors can be converted to Python scalars")
         return kind(input._array.item())
 
     return convert
@@ -166,6 +164,15 @@ def _or_not_implemented(function: Any, backwards: bool = False) -> Any:
             if isinstance(other, np.ndarray) and not backwards:
                 return function(input, from_numpy(other))
             return NotImplemented
+
+    return method
+
+
+def _not_of_numbers(operator: Any) -> Any:
+    def method(input: Tensor, other: Any) -> Any:
+        if isinstance(other, (bool, int, float, complex)):
+            return NotImplemented
+        return operator(input, other)
 
     return method
 
@@ -220,6 +227,8 @@ for _name, _inplace in {
     "mod": "remainder_", "pow": "pow_",
 }.items():  # fmt: skip
     OPERATORS[f"__i{_name}__"] = METHODS[_inplace]
+for _name in ("__matmul__", "__rmatmul__"):
+    OPERATORS[_name] = _not_of_numbers(OPERATORS[_name])
 OPERATORS.update(protocols.operators(_or_not_implemented, _reversed_operands))
 
 OPERATORS["__div__"] = OPERATORS["__truediv__"]  # old names that PyTorch still has

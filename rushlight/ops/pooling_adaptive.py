@@ -79,6 +79,8 @@ ADAPTIVE_AVG = {2: _adaptive_avg(2), 3: _adaptive_avg(3)}
 def _adaptive_avg_nd(nd: int, input: Tensor, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{nd}d"
     shape = input._array.shape
+    if nd == 2 and len(shape) <= nd and isinstance(output_size, (list, tuple)):
+        raise ValueError(f"Input dimension should be at least {nd + 1}")
     size = _sizes(name, output_size, shape, nd)
     if any(o < 0 for o in size):
         raise RuntimeError(

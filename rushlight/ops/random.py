@@ -36,7 +36,7 @@ ndarray = np.ndarray
 
 def _new(write: Any, size: Any, out: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     shape = check_shape(shape_args(size or ((),)))
-    kind = (dtype or (out.dtype if out is not None else defaults.dtype)).np
+    kind = dtypes.as_dtype(dtype or (out.dtype if out is not None else defaults.dtype)).np
     array = np.empty(shape, kind)
     write(array)
     result = finish(array, requires_grad, device)
@@ -44,8 +44,8 @@ def _new(write: Any, size: Any, out: Any, dtype: Any, device: Any, requires_grad
 
 
 def _checked_floating(kernel: str, dtype: Dtype | None) -> None:
-    if dtype is not None and dtype.category < dtypes.FLOATING:
-        raise not_implemented(kernel, dtype)
+    if dtype is not None and dtypes.as_dtype(dtype).category < dtypes.FLOATING:
+        raise not_implemented(kernel, dtypes.as_dtype(dtype))
 
 
 def rand(
@@ -168,7 +168,7 @@ def randint(
         g = source(generator)
         array = draw.integers(g, math.prod(shape), int(low), int(high - low), INT64).reshape(shape)
     else:
-        blank = wrap(np.empty(shape, (dtype or dtypes.int64).np))
+        blank = wrap(np.empty(shape, dtypes.as_dtype(dtype or dtypes.int64).np))
         array = random_(blank, int(low), int(high), generator=generator)._array
     result = finish(array, requires_grad, device)
     return result if out is None else write_out(out, result)
@@ -194,7 +194,7 @@ def randperm(
         tensor([0, 1, 3, 2])
     """
     check_shape((n,))
-    kind = dtype or (out.dtype if out is not None else dtypes.int64)
+    kind = dtypes.as_dtype(dtype or (out.dtype if out is not None else dtypes.int64))
     if kind is not dtypes.int64 and n > full_modulus(kind):
         raise RuntimeError(f"value cannot be converted to type {kind.name}_t without overflow")
     array = draw.permutation(source(generator), int(n))
@@ -206,7 +206,7 @@ def _like(
     input: Tensor, dtype: Dtype | None, memory_format: Any, requires_grad: bool, device: Any
 ) -> Tensor:
     order: Any = "C" if getattr(memory_format, "name", None) == "contiguous_format" else "K"
-    kind = input._array.dtype if dtype is None else dtype.np
+    kind = input._array.dtype if dtype is None else dtypes.as_dtype(dtype).np
     return finish(np.empty_like(input._array, dtype=kind, order=order), requires_grad, device)
 
 

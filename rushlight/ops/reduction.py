@@ -92,6 +92,7 @@ SUM = Primitive(
     vjp={
         "input": lambda g, input_shape, dims, keepdim: apply1(SPREAD, g, input_shape, dims, keepdim)
     },
+    node_name="SumBackward1",
 )
 
 
@@ -153,7 +154,7 @@ def mean(
             f"complex dtype. Got: {kind}"
         )
     dims = wrap_dims(dim, input._array.ndim)
-    result = apply1(MEAN, input, dims, keepdim)
+    result = apply1(MEAN_ALL if dim is None and not keepdim else MEAN, input, dims, keepdim)
     return result if out is None else write_out(out, result)
 
 
@@ -174,7 +175,15 @@ def _mean_rule(
     return apply1(SPREAD, div(g, count), input_shape, dims, keepdim)
 
 
-MEAN = Primitive("mean", _mean, params=("dims", "keepdim"), vjp={"input": _mean_rule})
+# Two, for PyTorch's names: MeanBackward0 of all elements, MeanBackward1 along dimensions.
+MEAN_ALL = Primitive("mean", _mean, params=("dims", "keepdim"), vjp={"input": _mean_rule})
+MEAN = Primitive(
+    "mean_dim",
+    _mean,
+    params=("dims", "keepdim"),
+    vjp={"input": _mean_rule},
+    node_name="MeanBackward1",
+)
 
 BOTH = """
     mean sum

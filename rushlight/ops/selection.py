@@ -362,6 +362,7 @@ CLAMP = Primitive(
     _clamp,
     params=("min", "max"),
     vjp={"input": lambda g, input, min, max: mul(g, cast(_inside(input, min, max), g.dtype))},
+    node_name="ClampBackward1",
 )
 
 

@@ -60,6 +60,7 @@ def arange(
             dtype = out.dtype
         else:
             dtype = dtypes.int64 if whole else defaults.dtype
+    dtype = dtypes.as_dtype(dtype)
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if not (math.isfinite(start) and math.isfinite(end)):

@@ -369,16 +369,23 @@ def mT(input: Tensor) -> Tensor:
     return transpose(input, -2, -1)
 
 
-SQUEEZE = Primitive(
-    "squeeze",
-    lambda a, dims: (
-        a.reshape([n for i, n in enumerate(a.shape) if i not in dims])
-        if a.flags.c_contiguous
-        else a.squeeze(dims)
-    ),
-    params=("dims",),
-    vjp={"input": lambda g, input_shape: reshape(g, input_shape)},
-    view=True,
+def _squeeze(a: ndarray, dims: tuple[int, ...]) -> ndarray:
+    if a.flags.c_contiguous:
+        return a.reshape([n for i, n in enumerate(a.shape) if i not in dims])
+    return a.squeeze(dims)
+
+
+# Three, for PyTorch's names: of all dimensions, of one, of several.
+SQUEEZE, SQUEEZE_DIM, SQUEEZE_DIMS = (
+    Primitive(
+        name,
+        _squeeze,
+        params=("dims",),
+        vjp={"input": lambda g, input_shape: reshape(g, input_shape)},
+        view=True,
+        node_name=f"SqueezeBackward{number}",
+    )
+    for number, name in enumerate(("squeeze", "squeeze_dim", "squeeze_dims"))
 )
 
 
@@ -392,7 +399,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """
     array = input._array
     dims = () if dim == () else wrap_dims(dim, array.ndim)
-    return apply_view(SQUEEZE, input, tuple([d for d in dims if array.shape[d] == 1]))
+    primitive = SQUEEZE if dim is None else SQUEEZE_DIM if isinstance(dim, int) else SQUEEZE_DIMS
+    return apply_view(primitive, input, tuple([d for d in dims if array.shape[d] == 1]))
 
 
 UNSQUEEZE = Primitive(
@@ -566,7 +574,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     dim = wrap_dim(dim, array.ndim)
     n = array.shape[dim]
     if isinstance(split_size_or_sections, (list, tuple)):
-        sizes = [int(s) for s in split_size_or_sections]
+        sizes, made_by = [int(s) for s in split_size_or_sections], SPLIT_WITH_SIZES
         if sum(sizes) != n or any(s < 0 for s in sizes):
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size "
@@ -582,12 +590,24 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
             raise RuntimeError(
                 f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
             )
-        sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
+        sizes, made_by = [min(size, n - i) for i in range(0, n, size)] if n else [0], SPLIT
     parts, start = [], 0
     for s in sizes:
-        parts.append(_multi_view(apply_view(SLICE, tensor, dim, start, start + s, 1)))
+        parts.append(_multi_view(apply_view(made_by, tensor, dim, start, start + s, 1)))
         start += s
     return tuple(parts)
+
+
+# Views that are one of several: PyTorch's names for their nodes.
+UNBIND = Primitive(
+    "unbind", SELECT.eager, params=SELECT.params, vjp={"input": SELECT.rules[0]}, view=True
+)
+SPLIT = Primitive(
+    "split", SLICE.eager, params=SLICE.params, vjp={"input": SLICE.rules[0]}, view=True
+)
+SPLIT_WITH_SIZES = Primitive(
+    "split_with_sizes", SLICE.eager, params=SLICE.params, vjp={"input": SLICE.rules[0]}, view=True
+)
 
 
 def _multi_view(part: Tensor) -> Tensor:
@@ -609,7 +629,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if array.ndim == 0:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = wrap_dim(dim, array.ndim)
-    return tuple([_multi_view(apply_view(SELECT, input, dim, i)) for i in range(array.shape[dim])])
+    return tuple([_multi_view(apply_view(UNBIND, input, dim, i)) for i in range(array.shape[dim])])
 
 
 BOTH = """

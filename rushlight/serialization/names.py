@@ -26,7 +26,17 @@ _OBJECTS = {
 }
 # Packages whose classes PyTorch's users know from the package, whatever file they are in.
 _GATHERED = ("torch.nn.modules", "torch.nn.functional", "torch._C._nn", "torch.optim.lr_scheduler",
-             "torch.optim", "torchvision.models", "torch._C", "torch")  # fmt: skip
+             "torch.optim", "torch.distributions", "torchvision.models", "torch._C",
+             "torch")  # fmt: skip
+# What is in files of its own here, and the modules that show it under PyTorch's name.
+_SHOWN = (
+    ("rushlight.ops.", "rushlight.nn.functional"),
+    ("rushlight.ops.", "rushlight"),
+    ("rushlight.nn.functional.", "rushlight.nn.functional"),
+    ("rushlight.base.typeinfo", "rushlight.serialization"),
+    ("rushlight.optim._schedule", "rushlight.optim.lr_scheduler"),
+    ("rushlight.distributions.", "rushlight.distributions"),
+)
 
 
 def full_name(obj: Any) -> str:
@@ -41,12 +51,11 @@ def global_name(obj: Any, name: str | None = None) -> tuple[str, str]:
     module = getattr(obj, "__module__", None) or ""
     if not module.startswith("rushlight."):
         return module, name
-    if module.startswith("rushlight.ops."):  # functions: named by the namespace that shows them
-        for place, where in (("rushlight.nn.functional", "torch.nn.functional"),
-                             ("rushlight", "torch")):  # fmt: skip
+    for private, place in _SHOWN:
+        if module.startswith(private):
             shown = sys.modules.get(place)
             if shown is not None and getattr(shown, name, None) is obj:
-                return where, name
+                return to_torch(place), name
     return to_torch(module), name
 
 

@@ -64,7 +64,9 @@ def test_second_backward(retain):
         y.backward()
         assert x.grad.tolist() == [8.0]
     else:
-        with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+        with pytest.raises(
+            RuntimeError, match="Trying to backward through the graph a second time"
+        ):
             y.backward()
 
 
@@ -187,7 +189,7 @@ def test_saved_tensor_changed_in_place():
     with pytest.raises(
         RuntimeError,
         match=r"modified by an inplace operation: \[torch.DoubleTensor \[2\]\], which is output 0 "
-        r"of AddBackward0, is at version 1; expected version 0 instead",
+        r"of Add, is at version 1; expected version 0 instead",
     ):
         z.sum().backward()
 
@@ -253,13 +255,77 @@ def test_anomaly_mode_names_the_operation():
 
 
 def test_requires_grad_rules():
-    with pytest.raises(RuntimeError, match="floating point and complex dtype can require gradient"):
+    with pytest.raises(RuntimeError, match="^only Tensors of floating point dtype can"):
         torch.ones(1, dtype=torch.int64).requires_grad_()
     y = leaf(1.0) * 2
     with pytest.raises(RuntimeError, match="you can only change requires_grad flags of leaf"):
         y.requires_grad = False
-    with pytest.raises(RuntimeError, match="assigned grad has data of a different size"):
+    with pytest.raises(
+        RuntimeError, match=r"^attempting to assign a gradient of size '\[2\]' to a "
+    ):
         leaf(1.0).grad = torch.ones(2, dtype=torch.float64)
+    with pytest.raises(
+        RuntimeError, match="^attempting to assign a gradient with dtype 'float' to"
+    ):
+        leaf(1.0).grad = torch.ones(1)
+
+
+NODE_NAMES = {
+    "x.sum()": "SumBackward0",
+    "x.sum(0)": "SumBackward1",
+    "x.mean()": "MeanBackward0",
+    "x.mean((0, 1))": "MeanBackward1",
+    "x.clamp(0, 1)": "ClampBackward1",
+    "x.squeeze()": "SqueezeBackward0",
+    "x.squeeze(0)": "SqueezeBackward1",
+    "x.squeeze((0, 1))": "SqueezeBackward2",
+    "x.unbind()[0]": "UnbindBackward0",
+    "x.split(1)[0]": "SplitBackward0",
+    "x.chunk(2)[0]": "SplitBackward0",
+    "x.split([1, 1])[0]": "SplitWithSizesBackward0",
+}
+
+
+@pytest.mark.parametrize("line", NODE_NAMES)
+def test_names_of_nodes(line):
+    x = torch.ones(2, 2, requires_grad=True)
+    assert eval(line, {"x": x}).grad_fn.name() == NODE_NAMES[line]
+
+
+@pytest.mark.parametrize(
+    "change, name",
+    [
+        (lambda y: y.exp_(), "Exp"),
+        (lambda y: y[0].mul_(2), "torch::autograd::CopySlices"),
+        (lambda y: y.clamp_(0, 1), "Clamp1"),
+    ],
+)
+def test_names_in_the_message_about_changes(change, name):
+    y = leaf(1.0, 2.0) * 2
+    z = y * y
+    change(y)
+    with pytest.raises(RuntimeError, match=f", which is output 0 of {name}, is at version 1"):
+        z.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "views, name",
+    [
+        (lambda y: y.unbind(), "Unbind"),
+        (lambda y: y.split(1), "Split"),
+        (lambda y: y.split([1, 1]), "SplitWithSizes"),
+    ],
+)
+def test_one_of_several_views_is_not_changed(views, name):
+    part = views(leaf(1.0, 2.0) * 2)[0]
+    with pytest.raises(RuntimeError, match=f"^Output 0 of {name} is a view and is being modified"):
+        part.add_(1)
+
+
+def test_unused_tensor_is_named_by_its_place():
+    x, y = leaf(1.0), leaf(2.0)
+    with pytest.raises(RuntimeError, match="^The differentiated Tensor at index 1 appears to not"):
+        torch.autograd.grad((x * 2).sum(), [x, y])
 
 
 def test_data_and_detach_share_memory():

@@ -1,4 +1,5 @@
 import expressions
+import numpy as np
 import pytest
 
 import rushlight as torch
@@ -51,3 +52,58 @@ def test_matplotlib_draws_a_tensor():
     image = plt.imshow(torch.rand(4, 4))
     assert image.get_array().shape == (4, 4)
     plt.close(figure)
+
+
+@pytest.mark.parametrize("kind, name", [(float, "float64"), (int, "int64"), (bool, "bool")])
+def test_types_of_python_as_dtypes(kind, name):
+    expected = getattr(torch, name)
+    x = torch.ones(2)
+    made = [
+        torch.zeros(1, dtype=kind),
+        torch.tensor([1], dtype=kind),
+        torch.full((1,), 1, dtype=kind),
+        torch.ones_like(x, dtype=kind),
+        torch.as_tensor([1], dtype=kind),
+        torch.as_tensor(np.ones(1, np.int8), dtype=kind),
+        x.new_zeros(1, dtype=kind),
+        x.to(kind),
+        x.to(dtype=kind),
+    ]
+    assert [t.dtype for t in made] == [expected] * len(made)
+    assert x.sum(dtype=float).dtype is torch.float64
+    assert torch.randn(2, dtype=float).dtype is torch.float64
+    assert torch.arange(2, dtype=float).dtype is torch.float64
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.zeros(1, dtype="float32"),
+        lambda: torch.tensor(1, dtype="float32"),
+        lambda: torch.rand(1, dtype=np.float32),
+    ],
+)
+def test_what_is_no_dtype(make):
+    with pytest.raises(TypeError, match="argument 'dtype' must be torch.dtype, not "):
+        make()
+
+
+@pytest.mark.parametrize("data", [[None], [1, None], [[1.0], [None]], [1, object()]])
+def test_no_dtype_for_objects(data):
+    with pytest.raises(RuntimeError, match="^Could not infer dtype of (NoneType|object)"):
+        torch.tensor(data)
+
+
+def test_numbers_are_of_one_element():
+    for convert in (int, float):
+        with pytest.raises(
+            ValueError, match="^only one element tensors can be converted to Python"
+        ):
+            convert(torch.ones(2))
+
+
+def test_no_matrix_product_with_numbers():
+    with pytest.raises(TypeError, match="^unsupported operand type.s. for @: 'Tensor' and 'int'"):
+        torch.ones(2) @ 1
+    with pytest.raises(TypeError, match="^unsupported operand type.s. for @: 'int' and 'Tensor'"):
+        1 @ torch.ones(2)

@@ -60,3 +60,8 @@ def test_first_and_second_derivatives(function, shape):
 
     assert gradcheck(fixed, (x,))
     assert gradgradcheck(fixed, (x,))
+
+
+def test_rows_of_targets_that_are_no_probabilities():
+    with pytest.raises(RuntimeError, match="^0D or 1D target tensor expected, multi-target not"):
+        F.cross_entropy(torch.ones(3, 4), torch.ones(3, 3))

@@ -39,3 +39,8 @@ def test_first_and_second_derivatives(function, shape):
 
     assert gradcheck(fixed, (x,))
     assert gradgradcheck(fixed, (x,))
+
+
+def test_adaptive_pooling_of_a_vector():
+    with pytest.raises(ValueError, match="^Input dimension should be at least 3"):
+        torch.nn.AdaptiveAvgPool2d((6, 6))(torch.ones(3))

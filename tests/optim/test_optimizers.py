@@ -202,3 +202,12 @@ def test_tensor_learning_rate():
 def test_differentiable_is_refused():
     with pytest.raises(NotImplementedError, match="differentiable=True"):
         torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], differentiable=True)
+
+
+def test_print_of_several_groups():
+    p = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
+    optimizer = torch.optim.SGD([{"params": p[:1]}, {"params": p[1:]}], lr=0.5)
+    text = repr(optimizer)
+    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n")
+    assert "    weight_decay: 0\n\nParameter Group 1\n" in text
+    assert text.endswith("    weight_decay: 0\n)")

@@ -313,3 +313,22 @@ def test_saves_from_several_threads(tmp_path):
     values = set(torch.load(path).tolist())
     assert len(values) == 1
     assert os.listdir(tmp_path) == ["x.pt"]
+
+
+def test_what_is_in_files_of_its_own_has_pytorchs_names():
+    from rushlight.serialization.names import global_name
+
+    def where(obj):
+        return ".".join(global_name(obj))
+
+    schedule = torch.optim.lr_scheduler
+    assert where(schedule.StepLR) == "torch.optim.lr_scheduler.StepLR"
+    assert where(schedule.OneCycleLR) == "torch.optim.lr_scheduler.OneCycleLR"
+    assert where(torch.nn.functional.dropout) == "torch.nn.functional.dropout"
+    assert where(torch.nn.functional.relu) == "torch.nn.functional.relu"
+    assert where(torch.distributions.Normal) == "torch.distributions.Normal"
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    scheduler = schedule.StepLR(optimizer, 1)
+    assert type(through(scheduler, weights_only=False)) is schedule.StepLR
+    assert through([torch.strided], weights_only=False) == [torch.strided]
