@@ -1,5 +1,6 @@
 """The part of a tensor's interface that is about gradients."""
 
+import warnings
 import weakref
 from typing import Any
 
@@ -9,6 +10,12 @@ from rushlight.base import dtypes
 from rushlight.core.state import state
 from rushlight.core.tensor import LEAF, Tensor, wrap
 
+_NOT_A_LEAF = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
+    "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
+    "to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you "
+    "access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead."
+)
 _C_NAMES = {
     "float32": "float",
     "float64": "double",
@@ -66,6 +73,8 @@ def get_is_leaf(t: Tensor) -> bool:
 
 def get_grad(t: Tensor) -> Tensor | None:
     """The accumulated gradient."""
+    if t._grad is None and t._edge is not None and t._edge is not LEAF and not get_retains_grad(t):
+        warnings.warn(_NOT_A_LEAF, UserWarning, stacklevel=2)
     return t._grad
 
 
@@ -184,6 +193,11 @@ def retain_grad(t: Tensor) -> None:
 def get_retains_grad(t: Tensor) -> bool:
     """Whether ``retain_grad`` was called."""
     return t._meta is not None and t._meta.retains_grad
+
+
+def is_view(t: Tensor) -> bool:
+    """Whether the tensor is recorded as a view of another."""
+    return get_base(t) is not None
 
 
 def get_base(t: Tensor) -> Tensor | None:

@@ -26,6 +26,8 @@ class device:
         if isinstance(type, int):
             self.type, self.index = "cuda", type
             return
+        if not type:
+            raise RuntimeError("Device string must not be empty")
         name, colon, number = type.partition(":")
         if name not in _TYPES:
             raise RuntimeError(

@@ -152,6 +152,8 @@ class Tensor:
     @property
     def _version(self) -> int:
         """How often the memory was changed in place."""
+        if self._meta is not None and self._meta.inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self._storage is None else self._storage.version
 
 

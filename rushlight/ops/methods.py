@@ -265,6 +265,7 @@ PLAIN: dict[str, Any] = {
     "detach_": access.detach_,
     "register_hook": access.register_hook,
     "register_post_accumulate_grad_hook": access.register_post_accumulate_grad_hook,
+    "_is_view": access.is_view,
     "retain_grad": access.retain_grad,
     "item": bridge.item,
     "tolist": bridge.tolist,

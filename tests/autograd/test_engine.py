@@ -341,3 +341,22 @@ def test_complex_gradient_convention():
     z = torch.tensor([1 + 2j, 3 - 1j], dtype=torch.complex128, requires_grad=True)
     (z * z.conj()).real.sum().backward()
     np.testing.assert_allclose(z.grad.numpy(), 2 * np.array([1 + 2j, 3 - 1j]))
+
+
+def test_gradient_of_what_is_no_leaf():
+    y = leaf(1.0) * 2
+    with pytest.warns(UserWarning, match=r"^The .grad attribute of a Tensor that is not a leaf"):
+        assert y.grad is None
+    y.retain_grad()
+    assert y.grad is None  # no warning
+    y.backward()
+    assert y.grad.tolist() == [1.0]
+
+
+def test_views_and_versions():
+    y = leaf(1.0, 2.0) * 2
+    assert y[0]._is_view() and not y._is_view()
+    with torch.inference_mode():
+        z = torch.ones(1)
+    with pytest.raises(RuntimeError, match="^Inference tensors do not track version counter"):
+        _ = z._version
