@@ -4,7 +4,7 @@ import warnings
 import weakref
 from typing import Any
 
-from rushlight.autograd.engine import backward, run_backward
+from rushlight.autograd.engine import backward, note_leaf_hook, run_backward
 from rushlight.autograd.node import Handle, Node, edge_of
 from rushlight.base import dtypes
 from rushlight.core.state import state
@@ -163,6 +163,7 @@ def register_hook(t: Tensor, hook: Any) -> Handle:
         meta = t.meta()
         if meta.hooks is None:
             meta.hooks = {}
+        note_leaf_hook()
         return Handle.add(meta.hooks, hook)
     return Handle.add(t._edge.more().tensor_hooks.setdefault(t._index, {}), hook)
 
@@ -177,6 +178,7 @@ def register_post_accumulate_grad_hook(t: Tensor, hook: Any) -> Handle:
     meta = t.meta()
     if meta.accumulate_hooks is None:
         meta.accumulate_hooks = {}
+    note_leaf_hook()
     return Handle.add(meta.accumulate_hooks, hook)
 
 

@@ -37,6 +37,7 @@ class Native:
     """The walk in machine code, where there is one; for a backward pass that is not recorded."""
 
     walk: Any = None
+    begin_in_python: Any = None  # undoes the replacement of ``Tensor.backward``
 
 
 native = Native()
@@ -125,7 +126,10 @@ def _walk(
                 slots[index] = grad if held is None else add(held, grad)
             else:
                 if wanted is not None:
-                    grad = _hooked(edge, grad)
+                    whole = _gather(edge, grad)
+                    if whole is None:
+                        continue
+                    grad = _hooked(edge, whole)
                     if not wanted.leaf(edge, grad):
                         continue
                 if accumulate_grad:
@@ -168,6 +172,67 @@ def _hooked(leaf: Tensor, grad: Tensor) -> Tensor:
     return run_hooks(meta.hooks, grad) if meta is not None and meta.hooks else grad
 
 
+# Not empty once a leaf has got a hook: then a pass counts beforehand how many parts the gradients
+# of such leaves have, since hooks see the sum.
+leaves_have_hooks: list[bool] = []
+
+
+def note_leaf_hook() -> None:
+    """Says that some leaf has a hook: from now on passes begin in ``run_backward``, which counts."""
+    if not leaves_have_hooks:
+        leaves_have_hooks.append(True)
+        if native.begin_in_python is not None:
+            native.begin_in_python()
+
+
+def _count_parts(roots: Sequence[Any]) -> dict[int, list[Any]] | None:
+    """For leaves with hooks, by identity: how many parts are missing, their sum, the leaf."""
+    if not leaves_have_hooks:
+        return None
+    waiting: dict[int, list[Any]] = {}
+    seen: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        edge = stack.pop()
+        if isinstance(edge, tuple):
+            edge = edge[0]
+        if isinstance(edge, Tensor):
+            meta = edge._meta
+            if meta is not None and (meta.hooks or meta.accumulate_hooks):
+                waiting.setdefault(id(edge), [0, None, edge])[0] += 1
+        elif edge is not None and edge not in seen:
+            seen.add(edge)
+            stack += edge.edges
+    return waiting
+
+
+def _gather(leaf: Tensor, grad: Tensor) -> Tensor | None:
+    """The whole gradient of a leaf with hooks, None while parts of it are missing."""
+    entry = state.waiting.get(id(leaf)) if state.waiting else None
+    if entry is None:
+        return grad
+    entry[0] -= 1
+    entry[1] = grad if entry[1] is None else helpers.add(entry[1], grad)
+    if entry[0] > 0:
+        return None
+    del state.waiting[id(leaf)]
+    return entry[1]  # type: ignore[no-any-return]
+
+
+def _hand_out_rest(create_graph: bool, wanted: Wanted | None, accumulate_grad: bool) -> None:
+    """At the end of a pass: the sums whose other parts did not come."""
+    rest, state.waiting = state.waiting, None
+    for _, grad, leaf in rest.values():
+        if grad is None:
+            continue
+        if wanted is not None:
+            grad = _hooked(leaf, grad)
+            if not wanted.leaf(leaf, grad):
+                continue
+        if accumulate_grad:
+            reach_leaf(leaf, grad, False, create_graph, wanted is None)
+
+
 def reach_leaf(
     leaf: Tensor, grad: Tensor, owned: bool, create_graph: bool = False, hooks: bool = True
 ) -> None:
@@ -177,8 +242,11 @@ def reach_leaf(
     copied.
     """
     if hooks:
-        changed = _hooked(leaf, grad)
-        owned = owned and changed is grad
+        whole = _gather(leaf, grad)
+        if whole is None:
+            return
+        changed = _hooked(leaf, whole)
+        owned = changed is whole and (owned or whole is not grad)
         grad = changed
     held = leaf._grad
     if held is None:
@@ -322,16 +390,20 @@ def run_backward(
         starts.append(_root_grad(t, grads[i], i))
     wanted = Wanted(edges, inputs) if inputs else None
     keep = create_graph if retain_graph is None else retain_graph
-    previous = state.grad_enabled
+    previous, waiting = state.grad_enabled, state.waiting
     set_grad(create_graph)
     if python_calls[0]:
         state.backward_roots = edges
+    state.waiting = _count_parts(edges)
     try:
         if native.walk is not None and wanted is None and not create_graph and not defaults.anomaly:
             native.walk(tuple(edges), tuple(starts), keep)
         else:
             _walk(edges, starts, keep, create_graph, wanted, accumulate_grad)
+        if state.waiting:
+            _hand_out_rest(create_graph, wanted, accumulate_grad)
     finally:
+        state.waiting = waiting
         set_grad(previous)
     return wanted.found if wanted is not None else []
 

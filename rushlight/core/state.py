@@ -14,6 +14,7 @@ class ThreadState(threading.local):
     grad_enabled: bool = True
     inference: bool = False
     backward_roots: Any = None  # where the running backward pass began, if somebody may ask
+    waiting: Any = None  # the gradients of leaves with hooks, until all parts of them are there
     saved_hooks: tuple[Any, ...] = ()  # (pack, unpack) pairs of autograd.graph, the innermost last
     thread: object = None  # notices the thread's end
     recorder: object = None  # set by a capture: called with each primitive that runs

@@ -167,7 +167,9 @@ def install(found: dict[str, int]) -> None:
     engine.native.walk = builtin.function("walk", found["rl_walk"], None)
     cls, backward = tensor.Tensor, access.tensor_backward
     method = builtin.descriptor(cls, "backward", found["rl_backward"], backward.__doc__)
-    cls.backward = method  # type: ignore[attr-defined]
+    engine.native.begin_in_python = lambda: setattr(cls, "backward", backward)
+    if not engine.leaves_have_hooks:
+        cls.backward = method  # type: ignore[attr-defined]
     shape = cls.__dict__["shape"]
     cls.shape = builtin.getter(cls, "shape", found["rl_shape"], shape.__doc__)  # type: ignore[assignment]
 

@@ -360,3 +360,38 @@ def test_views_and_versions():
         z = torch.ones(1)
     with pytest.raises(RuntimeError, match="^Inference tensors do not track version counter"):
         _ = z._version
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_hooks_of_leaves_see_the_whole_gradient(create_graph):
+    seen = []
+    x = leaf(1.0, 2.0)
+    x.register_hook(lambda g: seen.append(g.tolist()) or g.clamp(max=2.5))
+    x.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.tolist()))
+    (x * 1 + x * 2).sum().backward(create_graph=create_graph)
+    assert seen == [[3.0, 3.0], [2.5, 2.5]]
+    seen.clear()
+    x.grad = None
+    torch.autograd.backward([x.sum(), (x * 2).sum()], create_graph=create_graph)
+    assert seen == [[3.0, 3.0], [2.5, 2.5]]
+    seen.clear()
+    assert torch.autograd.grad((x * 1 + x * 2).sum(), x)[0].tolist() == [2.5, 2.5]
+    assert seen == [[3.0, 3.0]]
+
+
+def test_hook_of_a_leaf_where_a_part_is_missing():
+    class Drop(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    seen = []
+    x = leaf(1.0)
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    (x * 2 + Drop.apply(x) + x).sum().backward()
+    assert seen == [[3.0]]
+    assert x.grad.tolist() == [3.0]

@@ -369,4 +369,5 @@ def test_another_array_while_a_kernel_runs():
 def test_it_is_in_use():
     assert engine.native.walk is not None
     assert type(_primitive.apply1).__name__ == "builtin_function_or_method"
-    assert type(torch.Tensor.__dict__["backward"]).__name__ == "method_descriptor"
+    kind = type(torch.Tensor.__dict__["backward"]).__name__
+    assert kind == ("function" if engine.leaves_have_hooks else "method_descriptor")
