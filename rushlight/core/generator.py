@@ -11,6 +11,7 @@ doubles around the cached normal value with its flag, and the same for a float v
 
 import os
 import struct
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ DEFAULT_SEED = 67280421310721  # c10::detail::default_rng_seed_val
 STATE_BYTES = 5056
 _HEAD, _WORDS, _TAIL = struct.Struct("<QiiQ"), 624, struct.Struct("<dddi4xf?3x")
 _SMALL = 64  # below this many words, the call that costs less
+_making = Lock()
+if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that nobody gives back
+    os.register_at_fork(
+        before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release
+    )
 
 
 class Generator:
@@ -72,10 +78,14 @@ class Generator:
             from numpy.random import MT19937  # noqa: PLC0415  (loads only when it is used)
             from numpy.random import Generator as NumPyGenerator  # noqa: PLC0415
 
-            found = self._bits = MT19937(0)
-            found._legacy_seeding(self._seed & 0xFFFFFFFF)
-            self._raw = found.random_raw
-            self._fill = NumPyGenerator(found).integers
+            with _making:  # of two threads that come first, one makes it for both
+                found = self._bits
+                if found is None:
+                    found = MT19937(0)
+                    found._legacy_seeding(self._seed & 0xFFFFFFFF)
+                    self._fill = NumPyGenerator(found).integers
+                    self._raw = found.random_raw
+                    self._bits = found
         return found
 
     def address(self) -> int:
