@@ -24,7 +24,8 @@ Note: sleeping
 Note: fork, and changes of the number of threads
     `rl_pool_pause` takes the pool's own lock and ends all workers; `rl_pool_resume` gives it
     back; workers start again with the next job. The pool is paused while the process forks. A
-    call that finds the pool taken (another Python thread, or a job inside a job) runs alone.
+    call that finds the pool taken (another Python thread, or a job inside a job) or wanted by
+    somebody who pauses it runs alone: threads that never rest could keep a fork waiting for ever.
 """
 
 import ctypes
@@ -40,13 +41,14 @@ WORKER_SPINS = 4000  # pauses of 10 to 45 ns each, then sleep
 CALLER_SPINS = 100  # then the caller yields its core between looks
 
 # Byte offsets in the state; what different threads write sits on lines of its own.
-_RANGE, _DONE, _BUSY, _JOB, _SLEEPERS, _EPOCH, _THREADS, _STARTED, _IDS = (
+_RANGE, _DONE, _BUSY, _JOB, _SLEEPERS, _EPOCH, _WANTED, _THREADS, _STARTED, _IDS = (
     0,
     64,
     128,
     192,
     256,
     260,
+    264,
     320,
     328,
     384,
@@ -89,6 +91,7 @@ declare i32 @pthread_sigmask(i32, ptr, ptr)
 @job = internal alias ptr, getelementptr (i8, ptr @rl_pool_state, i64 %(job)d)
 @sleepers = internal alias i32, getelementptr (i8, ptr @rl_pool_state, i64 %(sleepers)d)
 @epoch = internal alias i32, getelementptr (i8, ptr @rl_pool_state, i64 %(epoch)d)
+@wanted = internal alias i32, getelementptr (i8, ptr @rl_pool_state, i64 %(wanted)d)
 @threads = internal alias i64, getelementptr (i8, ptr @rl_pool_state, i64 %(threads)d)
 @started = internal alias i64, getelementptr (i8, ptr @rl_pool_state, i64 %(started)d)
 @ids = internal alias i64, getelementptr (i8, ptr @rl_pool_state, i64 %(ids)d)
@@ -222,7 +225,11 @@ entry:
 large:
   %%threads = load i64, ptr @threads
   %%single = icmp slt i64 %%threads, 2
-  br i1 %%single, label %%alone, label %%try
+  br i1 %%single, label %%alone, label %%polite
+polite:
+  %%others_want = load atomic i32, ptr @wanted monotonic, align 4
+  %%yields = icmp ne i32 %%others_want, 0
+  br i1 %%yields, label %%alone, label %%try
 try:
   %%pair = cmpxchg ptr @busy, i32 0, i32 1 acquire monotonic, align 4
   %%got = extractvalue { i32, i1 } %%pair, 1
@@ -301,6 +308,7 @@ end:
 
 define void @rl_pool_pause() {
 entry:
+  %%want = atomicrmw add ptr @wanted, i32 1 monotonic
   br label %%try
 try:
   %%pair = cmpxchg ptr @busy, i32 0, i32 1 acquire monotonic, align 4
@@ -310,6 +318,7 @@ yield:
   %%yielded = call i32 @sched_yield()
   br label %%try
 locked:
+  %%have = atomicrmw sub ptr @wanted, i32 1 monotonic
   %%running = load i64, ptr @started
   store atomic i64 -1, ptr @range seq_cst, align 8
   %%epoch2 = atomicrmw add ptr @epoch, i32 1 seq_cst
@@ -356,6 +365,7 @@ def make_ir() -> str:
         "job": _JOB,
         "sleepers": _SLEEPERS,
         "epoch": _EPOCH,
+        "wanted": _WANTED,
         "threads": _THREADS,
         "started": _STARTED,
         "ids": _IDS,
@@ -380,6 +390,7 @@ class Pool:
         # CFUNCTYPE calls release the interpreter's lock: pausing may wait for a running job.
         self.pause = ctypes.CFUNCTYPE(None)(found["rl_pool_pause"])
         self.resume = ctypes.CFUNCTYPE(None)(found["rl_pool_resume"])
+        self.wanted = ctypes.c_int32.from_address(self.state + _WANTED)
         self.threads = ctypes.c_int64.from_address(self.state + _THREADS)
         self.started = ctypes.c_int64.from_address(self.state + _STARTED)
 
@@ -421,6 +432,12 @@ def _resume() -> None:
         pool.resume()
 
 
+def _resume_in_child() -> None:
+    for pool in _pools:
+        pool.wanted.value = 0  # the threads that wanted it stayed behind
+    _resume()
+
+
 def address() -> int:
     """The address of `rl_parallel_for`."""
     return get().parallel_for
@@ -428,4 +445,4 @@ def address() -> int:
 
 cache.provide("rl_parallel_for", address)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_resume)
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_resume_in_child)

@@ -223,6 +223,39 @@ print("done")
     assert run(script) == "done\n"
 
 
+def test_fork_while_other_threads_keep_the_pool_busy(run):
+    script = f"""
+import ctypes, os, threading, time
+import numpy as np
+from rushlight.codegen import cache, pool
+from rushlight.runtime import threads
+threads.set_num_threads(2)
+ir = {IR!r}
+code = cache.load("test-pool", ir, lambda: ir, ["increase", "repeat"])
+I64 = ctypes.c_int64
+f = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, I64, I64, I64)(code["repeat"])
+stop = False
+def busy():
+    a = np.zeros(10_000, np.int64)
+    while not stop:
+        f(code["increase"], a.ctypes.data, a.size, 100, 10_000)
+workers = [threading.Thread(target=busy) for _ in range(2)]
+[w.start() for w in workers]
+a = np.zeros(10_000, np.int64)
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        f(code["increase"], a.ctypes.data, a.size, 100, 10)
+        os._exit(0 if (a == 10).all() and pool.get().workers() == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    threads.set_num_threads(2)
+stop = True
+[w.join() for w in workers]
+print("done")
+"""
+    assert run(script) == "done\n"
+
+
 def test_interrupt_and_exit(run):
     script = f"""
 import ctypes, os, signal, threading, time
@@ -237,8 +270,8 @@ f = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, I64, I64, I64)(code
 a = np.zeros(10_000, np.int64)
 caught = 0
 for i in range(20):
-    threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
+        threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGINT)).start()
         end = time.time() + 5
         while time.time() < end:
             f(code["increase"], a.ctypes.data, a.size, 100, 10)
