@@ -71,6 +71,7 @@ def test_vgg16_save_load(example):
 
 
 def test_csv_dataset(example):
+    pytest.importorskip("pandas")
     lines = example("csv_dataset.py").splitlines()
     assert len(lines) == 3
     assert all(line.startswith("torch.Size([2, 3, 4, 5]) torch.float32 tensor([") for line in lines)

@@ -46,6 +46,7 @@ def small_run(out, *more, model="mlp", epochs=1):
 
 
 def test_without_data_and_network():
+    pytest.importorskip("matplotlib")
     output = call("train", "--epochs", 1)
     first = output.splitlines()[0]
     assert first.startswith("Fashion-MNIST is not in ")

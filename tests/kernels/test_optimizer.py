@@ -6,7 +6,7 @@ import pytest
 
 from rushlight.codegen import builtin
 from rushlight.kernels import optimizer
-from rushlight.runtime import threads
+from rushlight.runtime import cpu, threads
 
 GOLDEN = json.loads(
     (Path(__file__).parents[1] / "golden" / "optimizer_steps.json").read_text(encoding="utf-8")
@@ -70,7 +70,9 @@ def test_a_hundred_steps_are_pytorchs(name, native, monkeypatch):
     for step in range(STEPS):
         run.step([gradient(k, step) for k in range(2)])
     for got, expected in zip(params, recorded["params"]):
-        limit = 0.0 if native and name.startswith("SGD") else 5e-6
+        # PyTorch's figures come from a processor that rounds products with their sums at once
+        fused = "fma" in cpu.features() or cpu.architecture() == "aarch64"
+        limit = 0.0 if native and fused and name.startswith("SGD") else 5e-6 if fused else 2e-3
         assert relative(got, np.array(expected, np.float32)) <= limit
 
 

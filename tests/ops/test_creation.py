@@ -46,8 +46,7 @@ def test_numpy_shares_memory_both_ways():
 
 
 def test_matplotlib_draws_a_tensor():
-    import matplotlib.pyplot as plt
-
+    plt = pytest.importorskip("matplotlib.pyplot")
     figure = plt.figure()
     image = plt.imshow(torch.rand(4, 4))
     assert image.get_array().shape == (4, 4)
