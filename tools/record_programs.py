@@ -1,6 +1,6 @@
 """Records what PyTorch prints for the programs in tests/programs. Run with PyTorch's Python.
 
-    python tools/record_programs.py [NAME...]
+python tools/record_programs.py [NAME...]
 """
 
 import importlib.util

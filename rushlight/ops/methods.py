@@ -219,7 +219,10 @@ for _name, _function in {
     "matmul": matmul,
 }.items():
     OPERATORS[f"__{_name}__"] = _or_not_implemented(_function)
-    OPERATORS[f"__r{_name}__"] = _or_not_implemented(_reversed_operands(_function), True)
+    if _name in ("add", "mul"):  # PyTorch swaps the operands: the tensor is the first edge
+        OPERATORS[f"__r{_name}__"] = OPERATORS[f"__{_name}__"]
+    else:
+        OPERATORS[f"__r{_name}__"] = _or_not_implemented(_reversed_operands(_function), True)
 for _name in ("lt", "le", "gt", "ge"):
     OPERATORS[f"__{_name}__"] = _or_not_implemented(getattr(elementwise, _name))
 for _name, _inplace in {

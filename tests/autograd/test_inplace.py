@@ -11,7 +11,9 @@ def leaf(*values):
 
 def test_leaf_may_not_be_changed():
     x = leaf(1.0, 2.0)
-    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an"):
+    with pytest.raises(
+        RuntimeError, match="a leaf Variable that requires grad is being used in an"
+    ):
         x.add_(1)
     with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad is being"):
         x.view(1, 2).add_(1)

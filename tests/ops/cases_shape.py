@@ -7,6 +7,8 @@ torch.transpose(x, 0, 1) | x: 2,3
 torch.swapaxes(x, 0, 1) | x: 2,3
 torch.t(x) | x: 2,3
 torch.squeeze(x, 1) | x: 2,1,3
+torch.squeeze(x, (0, 1)) | x: 1,1,3
+torch.split(x, [1, 2], 1) | x: 2,3
 torch.unsqueeze(x, 1) | x: 2,3
 torch.flatten(x, 1) | x: 2,3,2
 torch.unflatten(x, 1, (2, 2)) | x: 2,4

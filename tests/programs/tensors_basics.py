@@ -61,7 +61,11 @@ a = torch.arange(24).reshape(2, 3, 4)
 print(a.permute(2, 0, 1).shape, a.transpose(0, 1).stride(), a[:, ::2].tolist())
 print(a.float().mean(dim=(0, 2)), a.max(dim=2), a.argmax())
 print(a[a % 5 == 0], a[[0, 1], [1, 2]], torch.where(a > 12, a, -a).sum())
-print(torch.randint(0, 10, (3,)), torch.randn(2, 2), torch.randperm(6), torch.normal(0.0, 1.0, (2,)))
+print(
+    torch.randint(0, 10, (3,)), torch.randn(2, 2), torch.randperm(6), torch.normal(0.0, 1.0, (2,))
+)
 print(torch.linspace(0, 1, 5), torch.logspace(0, 2, 3), torch.eye(2), torch.full((2,), 7.5))
 print(a.chunk(2, dim=2)[0].shape, [p.shape for p in a.split([1, 2], dim=1)])
-print(torch.tensor(3.0).item(), torch.tensor([1.5, 2.5]).to(torch.int32), torch.tensor([True, False]))
+print(
+    torch.tensor(3.0).item(), torch.tensor([1.5, 2.5]).to(torch.int32), torch.tensor([True, False])
+)
