@@ -25,7 +25,7 @@ class _Lazy(ModuleType):
     """A module that is executed when one of its names is read; then it is like any other."""
 
     def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("__"):
+        if not name.startswith("__") or name in ("__doc__", "__dict__"):
             _execute(self)
         return ModuleType.__getattribute__(self, name)  # by now perhaps of that class
 
