@@ -13,19 +13,19 @@ import importlib
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from threading import RLock
+from threading import RLock, get_ident
 from types import ModuleType
 from typing import Any
 
 _locks: dict[str, Any] = {}
-_running: set[str] = set()
+_running: dict[str, int] = {}  # modules being executed, and by which thread
 
 
 class _Lazy(ModuleType):
     """A module that is executed when one of its names is read; then it is like any other."""
 
     def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("__") or name in ("__doc__", "__dict__"):
+        if not name.startswith("__") or name == "__doc__":
             _execute(self)
         return ModuleType.__getattribute__(self, name)  # by now perhaps of that class
 
@@ -36,14 +36,14 @@ def _execute(module: ModuleType) -> None:
     with _locks[full]:
         if type(module) is not _Lazy or full in _running:  # done, or it reads its own names
             return
-        _running.add(full)
+        _running[full] = get_ident()
         try:
             spec = module.__spec__
             assert spec is not None and spec.loader is not None
             spec.loader.exec_module(module)
             module.__class__ = ModuleType  # type: ignore[assignment]
         finally:
-            _running.discard(full)
+            _running.pop(full, None)
 
 
 def _make(full: str, spec: ModuleSpec) -> ModuleType:
@@ -70,10 +70,19 @@ def __getattr__(name: str) -> ModuleType:
 
 def _settle() -> None:
     """Before a fork: lets the modules that other threads are executing become complete."""
-    for lock in list(_locks.values()):
-        with lock:
-            pass
+    while others := [full for full, owner in list(_running.items()) if owner != get_ident()]:
+        for full in others:
+            with _locks[full]:
+                pass
+
+
+def _forget() -> None:
+    """In a child: what a thread began after all is executed anew; the thread stayed behind."""
+    for full, owner in list(_running.items()):
+        if owner != get_ident():
+            _locks[full] = RLock()
+            del _running[full]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_settle)
+    os.register_at_fork(before=_settle, after_in_child=_forget)
