@@ -75,10 +75,12 @@ class Generator:
         """NumPy's generator of the words, made when first asked for."""
         found = self._bits
         if found is None:
-            from numpy.random import MT19937  # noqa: PLC0415  (loads only when it is used)
-            from numpy.random import Generator as NumPyGenerator  # noqa: PLC0415
+            # Of two threads that come first, one makes it for both. The import is inside: a fork
+            # waits for the lock, and a child cannot import what another thread had begun to.
+            with _making:
+                from numpy.random import MT19937  # noqa: PLC0415  (loads only when it is used)
+                from numpy.random import Generator as NumPyGenerator  # noqa: PLC0415
 
-            with _making:  # of two threads that come first, one makes it for both
                 found = self._bits
                 if found is None:
                     found = MT19937(0)

@@ -78,10 +78,10 @@ def _settle() -> None:
 
 def _forget() -> None:
     """In a child: what a thread began after all is executed anew; the thread stayed behind."""
-    for full, owner in list(_running.items()):
-        if owner != get_ident():
+    for full in _locks:
+        if _running.get(full) != get_ident():
             _locks[full] = RLock()
-            del _running[full]
+            _running.pop(full, None)
 
 
 if hasattr(os, "register_at_fork"):

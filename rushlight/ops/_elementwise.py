@@ -1,9 +1,9 @@
 """How element-wise operations are declared: one decorator each for one and for two inputs."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rushlight import kernels
 from rushlight.base.quiet import numeric
 from rushlight.core.state import defaults
 from rushlight.core.tensor import Tensor
@@ -34,7 +34,7 @@ class KernelRef:
     def __call__(self, *args: Any) -> Any:
         if self.made is not None:
             return self.made(*args)
-        module = importlib.import_module(f"rushlight.kernels.{self.module}")
+        module = getattr(kernels, self.module)
         first_kernel()
         result = getattr(module, self.name)(*args)
         self.made = getattr(module, self.name)  # by now the builtin has taken the name's place
